@@ -1,0 +1,18 @@
+/** The whole configuration, after validation: what `serve` starts from. Plain data that can be sent to a thread. */
+import type { LimitOptions } from "../limits/options.ts";
+import type { AdminOptions, LogOptions } from "../observe/options.ts";
+import type { PoolOptions } from "../pools/options.ts";
+import type { ListenerOptions } from "../proxy/options.ts";
+
+export interface Configuration {
+  readonly hostname: string;
+  readonly threads: number;
+  readonly maxConnections: number;
+  readonly tableSize: number;
+  readonly drainMs: number;
+  readonly listeners: readonly ListenerOptions[];
+  readonly pools: readonly PoolOptions[];
+  readonly limits: Readonly<Record<string, LimitOptions>>;
+  readonly log: LogOptions;
+  readonly admin: AdminOptions;
+}

@@ -1,0 +1,79 @@
+/**
+ * Bytes in and out of the kernel: the one interface that the rest of postern sees of TCP.
+ *
+ * There are two ways behind it: `handles.ts` (libuv's TCP handles, the fast one) and `sockets.ts` (documented `node:net`).
+ * Neither knows a protocol, a header or a limit.
+ *
+ * The life of a connection: `connect` or a listener makes it; it calls its `owner` with data, end and drain; it is over
+ * with `onError` or with its own `close()`, and calls nobody after that. Whoever takes a connection over sets `owner`.
+ */
+import type { AddressAndPort, Endpoint } from "../address.ts";
+
+export interface ConnectionOwner {
+  /** A connection that `Wire.connect` began is there. */
+  onConnect(connection: Connection): void;
+  /**
+   * Bytes from the far end. They are valid until this call returns, and beyond it only where they were given to another
+   * connection's `write` that stays pending, provided that this connection is stopped until that one drains.
+   */
+  onData(connection: Connection, bytes: Uint8Array): void;
+  /** The far end sends no more; it may still read. */
+  onEnd(connection: Connection): void;
+  /** All that was written is with the kernel, after a `write` that said false. */
+  onDrain(connection: Connection): void;
+  /** The connection broke, or was never made, and is closed. `code` is the system's: ECONNRESET, ECONNREFUSED, … */
+  onError(connection: Connection, code: string): void;
+}
+
+export interface Connection {
+  owner: ConnectionOwner;
+  /** The far end of the socket; null when it is gone before it was asked. */
+  peer(): AddressAndPort | null;
+  /** The near end of the socket; null when the socket is gone. */
+  local(): AddressAndPort | null;
+  /** Begins or resumes reading. A new connection does not read. */
+  start(): void;
+  stop(): void;
+  /**
+   * True: the kernel has all of it, and `bytes` may be used again. False: some of it is pending, `bytes` must not change
+   * until `onDrain`, and whoever feeds this connection should stop.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** Ends our direction once all that is pending is written (TCP FIN). */
+  end(): void;
+  /** Ends both directions at once; what is pending is dropped; the owner hears nothing more. Harmless when repeated. */
+  close(): void;
+}
+
+export interface ListenOptions {
+  readonly endpoint: Endpoint;
+  /** Several threads, or two processes during an upgrade, listen on the same port (SO_REUSEPORT). */
+  readonly reusePort: boolean;
+  /** A client has come; the connection has no owner yet and does not read. */
+  onConnection(connection: Connection): void;
+  /** A client could not be accepted: EMFILE and its like. */
+  onAcceptError(code: string): void;
+}
+
+export interface Listening {
+  /** What was bound: the port is the real one where 0 was asked for. */
+  readonly endpoint: Endpoint;
+  close(): void;
+}
+
+export interface Wire {
+  readonly name: "handles" | "net";
+  /** Throws `ListenError` when the address cannot be bound. */
+  listen(options: ListenOptions): Promise<Listening>;
+  connect(endpoint: Endpoint, owner: ConnectionOwner): Connection;
+}
+
+/** An address that cannot be listened on; `code` is the system's, e.g. EADDRINUSE. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+  readonly code: string;
+  constructor(endpoint: Endpoint, code: string) {
+    super(`cannot listen on ${endpoint.host}:${endpoint.port}: ${code}`);
+    this.code = code;
+  }
+}
