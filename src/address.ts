@@ -75,12 +75,12 @@ export class Address {
 
   /**
    * Whether a client can have this address: it is not unspecified, loopback, multicast or broadcast. In IPv4 that
-   * leaves out 0.0.0.0/8 (RFC 1122 3.2.1.3) and all from 224.0.0.0 on (RFC 5771; RFC 1112 4 for the reserved rest).
+   * leaves out 0.0.0.0/8 (RFC 1122 3.2.1.3), 127.0.0.0/8, 224.0.0.0/4 (RFC 5771) and 255.255.255.255.
    */
   get isClient(): boolean {
     if (this.family === 4) {
       const first = this.d >>> 24;
-      return first !== 0 && first !== 127 && first < 224;
+      return first !== 0 && first !== 127 && first >> 4 !== 14 && this.d !== 0xffffffff;
     }
     if (this.a === 0 && this.b === 0 && this.c === 0 && this.d <= 1) return false;
     return this.a >>> 24 !== 0xff;
@@ -172,7 +172,7 @@ function parseIPv6(text: string): Address {
   const dotted = rest.slice(rest.lastIndexOf(":") + 1);
   if (isIPv4(dotted)) {
     const word = wordOfIPv4(dotted);
-    rest = rest.slice(0, -dotted.length) + `${(word >>> 16).toString(16)}:${(word & 0xffff).toString(16)}`;
+    rest = `${rest.slice(0, -dotted.length)}${(word >>> 16).toString(16)}:${(word & 0xffff).toString(16)}`;
   }
   const [head, tail] = rest.split("::");
   const groups = groupsOf(head!);
