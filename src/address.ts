@@ -110,8 +110,11 @@ export class Network {
     const address = Address.parse(match[1]!);
     if (address === null) return null;
     const bits = address.family === 4 ? 32 : 128;
-    const length = match[2] === undefined ? bits : Number(match[2]);
-    return length <= bits ? new Network(address, length) : null;
+    if (match[2] === undefined) return new Network(address, bits);
+    // Behind a mapped address the length counts from the first of its 128 bits; a shorter one is no IPv4 network.
+    const mapped = address.family === 4 && text.includes(":");
+    const length = Number(match[2]) - (mapped ? 96 : 0);
+    return length >= 0 && length <= bits ? new Network(address, length) : null;
   }
 
   contains(address: Address): boolean {

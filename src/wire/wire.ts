@@ -25,6 +25,15 @@ export interface ConnectionOwner {
   onError(connection: Connection, code: string): void;
 }
 
+/** The owner of a connection that nobody has taken over yet, or that is over. */
+export const nobody: ConnectionOwner = {
+  onConnect() {},
+  onData() {},
+  onEnd() {},
+  onDrain() {},
+  onError() {},
+};
+
 export interface Connection {
   owner: ConnectionOwner;
   /** The far end of the socket; null when it is gone before it was asked. */

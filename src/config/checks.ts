@@ -1,0 +1,149 @@
+/**
+ * What no setting can say of itself: names that lead nowhere, identities that a listener cannot give, addresses taken
+ * twice, counters that two sets of limits understand differently.
+ *
+ * The checks look at a draft of the settings, in which a value that is wrong by itself counts as absent: it has had its
+ * message, and the rest of the file is still checked at the first attempt.
+ */
+import * as z from "zod";
+import { Address, type Endpoint, endpointText } from "../address.ts";
+import { admin, limitSet, listener, pool } from "./schema.ts";
+import type { Fault, Path } from "./source.ts";
+
+function lenient<T extends z.ZodType>(field: T) {
+  return field.optional().catch(undefined);
+}
+
+function named<T extends z.ZodRawShape>(shape: T) {
+  return z.record(z.string(), z.object(shape).or(z.unknown().transform(() => null))).catch({});
+}
+
+const draft = z.object({
+  listeners: named({
+    listen: lenient(listener.shape.listen),
+    protocol: lenient(listener.shape.protocol),
+    tls: lenient(listener.shape.tls),
+    pool: lenient(listener.shape.pool),
+    limits: lenient(listener.shape.limits),
+  }),
+  pools: named({ identity: lenient(pool.shape.identity) }),
+  limits: named({
+    timeUnit: lenient(limitSet.shape.timeUnit),
+    ipv4PrefixLength: lenient(limitSet.shape.ipv4PrefixLength),
+    ipv6PrefixLength: lenient(limitSet.shape.ipv6PrefixLength),
+    scope: lenient(limitSet.shape.scope),
+  }),
+  admin: z
+    .object({ listen: lenient(admin.shape.listen), tokenFile: lenient(admin.shape.tokenFile) })
+    .prefault({})
+    .catch({ listen: undefined, tokenFile: undefined }),
+});
+
+export type Draft = z.output<typeof draft>;
+
+/** What can be made of a whole file's settings; it never fails. */
+export function draftOf(value: Readonly<Record<string, unknown>>): Draft {
+  return draft.parse(value);
+}
+
+/** All faults that lie between settings. */
+export function crossFaults(settings: Draft): Fault[] {
+  return [
+    ...nameFaults(settings),
+    ...identityFaults(settings),
+    ...listenFaults(settings),
+    ...scopeFaults(settings),
+  ];
+}
+
+/** Listeners that name a pool or a set of limits which is not there. */
+function* nameFaults({ listeners, pools, limits }: Draft): Generator<Fault> {
+  const known = { pool: Object.keys(pools), limits: [...new Set(["default", ...Object.keys(limits)])] };
+  const things = { pool: "pool", limits: "set of limits" };
+  for (const [name, listener] of Object.entries(listeners)) {
+    for (const key of ["pool", "limits"] as const) {
+      const wanted = listener?.[key];
+      if (wanted === undefined || known[key].includes(wanted)) continue;
+      const list = known[key].length === 0 ? "none" : known[key].join(", ");
+      yield {
+        path: ["listeners", name, key],
+        message: `no ${things[key]} is named "${wanted}" (known: ${list})`,
+      };
+    }
+  }
+}
+
+/** `xclient` and `id` are words of a protocol: they need a listener that speaks it, and that postern can read. */
+function* identityFaults({ listeners, pools }: Draft): Generator<Fault> {
+  const speaks = { xclient: "smtp", id: "imap" } as const;
+  for (const [name, listener] of Object.entries(listeners)) {
+    if (listener?.pool === undefined) continue;
+    const identity = Object.hasOwn(pools, listener.pool) ? pools[listener.pool]?.identity : undefined;
+    if (identity !== "xclient" && identity !== "id") continue;
+    const { protocol = speaks[identity], tls = "off" } = listener;
+    if (protocol === speaks[identity] && tls === "off") continue;
+    const message = `identity ${identity} of pool "${listener.pool}" needs protocol ${speaks[identity]} and tls off`;
+    yield { path: ["listeners", name, "pool"], message };
+  }
+}
+
+/** Addresses that two listeners would listen on, or one of them twice, or the admin server as well. */
+function* listenFaults({ listeners, admin }: Draft): Generator<Fault> {
+  const taken: { readonly owner: string; readonly endpoint: Endpoint }[] = [];
+  for (const { owner, endpoint, path } of listenAddresses(listeners, admin.listen)) {
+    const other = taken.find((one) => overlap(one.endpoint, endpoint));
+    if (other !== undefined) {
+      yield { path, message: `${endpointText(other.endpoint)} of ${other.owner} takes this address already` };
+    }
+    taken.push({ owner, endpoint });
+  }
+}
+
+interface Wanted {
+  readonly owner: string;
+  readonly endpoint: Endpoint;
+  readonly path: Path;
+}
+
+function* listenAddresses(listeners: Draft["listeners"], admin: Endpoint | undefined): Generator<Wanted> {
+  for (const [name, listener] of Object.entries(listeners)) {
+    const list = listener?.listen ?? [];
+    for (const [index, endpoint] of list.entries()) {
+      const path = ["listeners", name, "listen", ...(list.length > 1 ? [index] : [])];
+      yield { owner: `listener ${name}`, endpoint, path };
+    }
+  }
+  if (admin !== undefined) yield { owner: "the admin server", endpoint: admin, path: ["admin", "listen"] };
+}
+
+/** IPv6 addresses are listened on for IPv6 alone, so that only wildcards of the same family stand in each other's way. */
+function overlap(one: Endpoint, other: Endpoint): boolean {
+  if (one.port !== other.port || one.port === 0) return false;
+  const family = (endpoint: Endpoint) => Address.parse(endpoint.host)?.family;
+  const wildcard = (endpoint: Endpoint) => endpoint.host === "0.0.0.0" || endpoint.host === "::";
+  return family(one) === family(other) && (one.host === other.host || wildcard(one) || wildcard(other));
+}
+
+/** A scope has one window for all its counters, and one idea of what a client is. */
+function* scopeFaults({ listeners, limits }: Draft): Generator<Fault> {
+  const sets = new Map(Object.entries({ default: limitSet.parse({}), ...limits }));
+  const users = new Map<string, Set<string>>();
+  const use = (scope: string, set: string) => users.set(scope, (users.get(scope) ?? new Set()).add(set));
+  for (const [name, set] of sets) if (typeof set?.scope === "string") use(set.scope, name);
+  for (const [name, listener] of Object.entries(listeners)) {
+    const set = listener?.limits;
+    if (set !== undefined && sets.get(set)?.scope === null) use(name, set);
+  }
+  for (const [scope, [first, ...others]] of users) {
+    for (const other of others) {
+      for (const key of ["timeUnit", "ipv4PrefixLength", "ipv6PrefixLength"] as const) {
+        const [one, two] = [sets.get(first!)?.[key], sets.get(other)?.[key]];
+        if (one === undefined || two === undefined || one === two) continue;
+        yield {
+          path: ["limits", other, key],
+          message: `must be the same as in limits.${first}, which counts in the same scope "${scope}"`,
+        };
+      }
+    }
+  }
+}

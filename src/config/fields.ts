@@ -1,0 +1,77 @@
+/**
+ * The kinds of values that settings have, each with its check and its message: durations, counts, names, addresses.
+ *
+ * A message never repeats the value: its place in the file is said anyway, and it may have come from the environment.
+ */
+import * as z from "zod";
+import { Address, type Endpoint, Network, parseEndpoint } from "../address.ts";
+import { durationPattern, parseDuration } from "./units.ts";
+
+/** Names become labels of metrics and parts of paths in messages. */
+export const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, {
+  error: "a name has up to 64 letters, digits, dots, dashes and underscores, a letter or digit first",
+});
+
+export interface DurationRange {
+  readonly min: string;
+  readonly max: string;
+  readonly says: string;
+}
+
+/** A duration with its unit; the result is in milliseconds. */
+export function duration({ min, max, says }: DurationRange) {
+  return z
+    .string({ error: ({ input }) => (typeof input === "number" ? unitMissing : undefined) })
+    .regex(durationPattern, {
+      error: ({ input }) =>
+        /^\d+$/.test(String(input)) ? unitMissing : "must be a duration, like 500ms, 60s, 5m or 2h",
+    })
+    .transform((text, context) => {
+      const ms = parseDuration(text) ?? 0;
+      if (ms < (parseDuration(min) ?? 0)) context.addIssue(`must be at least ${min}`);
+      else if (ms > (parseDuration(max) ?? 0)) context.addIssue(`must be at most ${max}`);
+      return ms;
+    })
+    .describe(`${says} From ${min} to ${max}.`);
+}
+
+const unitMissing = "the unit is missing: a duration is written like 500ms, 60s, 5m or 2h";
+
+export interface CountRange {
+  readonly min: number;
+  readonly max: number;
+  readonly says: string;
+}
+
+export function count({ min, max, says }: CountRange) {
+  return z.int().min(min).max(max).describe(says);
+}
+
+const endpointForm = "must be an IP address and a port, like 192.0.2.1:25 or [2001:db8::1]:25";
+
+/** An address to listen on; port 0 takes any free one. */
+export const listenAddress = z.string().transform((text, context) => {
+  const endpoint = canonical(text);
+  if (endpoint !== null) return endpoint;
+  context.addIssue(endpointForm);
+  return z.NEVER;
+});
+
+/** An address to connect to. */
+export const serverAddress = z.string().transform((text, context) => {
+  const endpoint = canonical(text);
+  if (endpoint !== null && endpoint.port !== 0) return endpoint;
+  context.addIssue(`${endpointForm}; host names are not resolved`);
+  return z.NEVER;
+});
+
+export const network = z.string().refine((text) => Network.parse(text) !== null, {
+  error: "must be a network or an address, like 10.0.20.0/24, 2001:db8::/32 or 192.0.2.1",
+});
+
+/** One text for each address: what an IPv4 address is inside `::ffff:` as well, is IPv4. */
+function canonical(text: string): Endpoint | null {
+  const endpoint = parseEndpoint(text);
+  const address = endpoint === null ? null : Address.parse(endpoint.host);
+  return endpoint === null || address === null ? null : { host: address.text, port: endpoint.port };
+}

@@ -1,0 +1,213 @@
+/**
+ * Every setting, once: its type, default, bounds and one sentence. What the file may say, what `postern schema` prints and
+ * what the rest of the configuration's code works with all come from this table.
+ *
+ * Owns no check that needs more than one setting; see `checks.ts`. A key that stands here is honoured by the code; every
+ * other key is an error.
+ */
+import * as z from "zod";
+import { count, duration, listenAddress, name, network, serverAddress } from "./fields.ts";
+
+/** The shared table counts in signed 32-bit words. */
+const counterMax = 2 ** 31 - 1;
+
+/** Each thread has a column of its own in the shared table, so that their number is memory. */
+export const threadsMax = 64;
+
+/** Spelled out in either case: a header that is believed by accident lets anybody be anybody. */
+const proxy = z
+  .discriminatedUnion(
+    "mode",
+    [
+      z.strictObject({
+        mode: z.literal("required").describe("Every connection begins with a PROXY v2 header."),
+        from: z
+          .array(network)
+          .min(1)
+          .describe("The networks that may connect and send a header; all others are closed at once."),
+        timeout: duration({
+          min: "100ms",
+          max: "60s",
+          says: "How long the header may take to arrive.",
+        }).prefault("3s"),
+      }),
+      z.strictObject({
+        mode: z.literal("off").describe("Clients connect directly; the socket's far end is the client."),
+      }),
+    ],
+    {
+      error: ({ input }) =>
+        input === undefined || typeof input === "object"
+          ? undefined
+          : "must be { mode: required, from: [...] } or { mode: off }",
+    },
+  )
+  .describe("Whether connections begin with a PROXY header. There is no default and no guessing.");
+
+export const listener = z.strictObject({
+  listen: z
+    .union([listenAddress.transform((endpoint) => [endpoint]), z.array(listenAddress).min(1)])
+    .describe("IP:port, or a list of them; [::]:2525 for IPv6, port 0 for any free port."),
+  protocol: z
+    .enum(["smtp", "imap", "tcp"])
+    .describe("What is spoken: smtp and imap can be refused in their own words; tcp is not looked into."),
+  proxy,
+  tls: z
+    .enum(["off", "passthrough"])
+    .prefault("off")
+    .describe(
+      "off: a cleartext port, STARTTLS passes through. passthrough: implicit TLS, passed through unread.",
+    ),
+  pool: name.describe("The name of the pool that connections go to."),
+  limits: name.prefault("default").describe("The name of the set of limits that clients are held to."),
+  idleTimeout: duration({
+    min: "1s",
+    max: "24h",
+    says: "How long a session may be silent in both directions. Default: 5m for smtp, 35m for imap and tcp, where a client may rightly be silent for 29 minutes.",
+  }).optional(),
+});
+
+export const pool = z.strictObject({
+  servers: z.array(serverAddress).min(1).describe("The servers, each as IP:port."),
+  identity: z
+    .enum(["proxy-v2", "proxy-v1", "xclient", "id", "none"])
+    .describe(
+      "How the servers learn the client's address: a PROXY header, XCLIENT (smtp), ID (imap), or not at all. There is no default.",
+    ),
+  connectTimeout: duration({
+    min: "100ms",
+    max: "5m",
+    says: "How long a connection to a server may take.",
+  }).prefault("5s"),
+  greetTimeout: duration({
+    min: "100ms",
+    max: "10m",
+    says: "How long, once connected, the server's greeting and the telling of the client's address may take.",
+  }).prefault("30s"),
+});
+
+export const limitSet = z.strictObject({
+  timeUnit: duration({
+    min: "1s",
+    max: "24h",
+    says: "The length of the window that events are counted in; whole seconds. As Postfix's anvil_rate_time_unit.",
+  })
+    .refine((ms) => ms % 1000 === 0, { error: "must be whole seconds" })
+    .transform((ms) => ms / 1000)
+    .prefault("60s"),
+  connectionCount: count({
+    min: 0,
+    max: counterMax,
+    says: "Connections of one client at the same time; 0 = off. As Postfix's smtpd_client_connection_count_limit.",
+  }).prefault(50),
+  connectionRate: count({
+    min: 0,
+    max: counterMax,
+    says: "Connections of one client in a window; 0 = off. As Postfix's smtpd_client_connection_rate_limit.",
+  }).prefault(0),
+  exceptions: z.array(network).prefault([]).describe("Networks whose clients are never limited."),
+  ipv4PrefixLength: count({
+    min: 0,
+    max: 32,
+    says: "How many leading bits of an IPv4 address make one client.",
+  }).prefault(32),
+  ipv6PrefixLength: count({
+    min: 0,
+    max: 128,
+    says: "How many leading bits of an IPv6 address make one client.",
+  }).prefault(64),
+  scope: name
+    .nullable()
+    .prefault(null)
+    .describe(
+      "Whose counters: listeners with the same scope count together. null: each listener for itself.",
+    ),
+  dryRun: z.boolean().prefault(false).describe("Count, log and measure, but refuse nothing."),
+});
+
+const log = z.strictObject({
+  level: z.enum(["debug", "info", "warn", "error"]).prefault("info").describe("The least that is logged."),
+  destination: z
+    .string()
+    .min(1)
+    .prefault("stdout")
+    .describe("stdout, stderr, or the path of a file, which SIGHUP reopens."),
+});
+
+export const admin = z.strictObject({
+  listen: listenAddress
+    .prefault("127.0.0.1:9025")
+    .describe("IP:port of metrics, health pages and the /api; port 0 for any free port."),
+  tokenFile: z
+    .string()
+    .min(1)
+    .nullable()
+    .prefault(null)
+    .describe(
+      "A file with the token that /api asks for (Bearer). Without one, /api answers on loopback addresses only.",
+    ),
+  topClients: count({
+    min: 0,
+    max: 1000,
+    says: "How many of the busiest clients have metrics of their own.",
+  }).prefault(50),
+});
+
+const notEmpty = [
+  (entries: object) => Object.keys(entries).length > 0,
+  { error: "must have at least one entry" },
+] as const;
+
+export const settings = z
+  .strictObject({
+    hostname: z
+      .string()
+      .regex(/^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?$/, { error: "must be a host name" })
+      .optional()
+      .describe("The name in postern's own replies. Default: the system's host name."),
+    threads: count({
+      min: 1,
+      max: threadsMax,
+      says: "Data threads, each with an event loop of its own. Default: the number of cores.",
+    }).optional(),
+    maxConnections: count({
+      min: 1,
+      max: 1_000_000,
+      says: "Connections at the same time, all listeners together.",
+    }).prefault(20_000),
+    tableSize: count({
+      min: 16,
+      max: 16_777_216,
+      says: "How many clients are remembered; the memory for them is taken at start.",
+    }).prefault(65_536),
+    drain: duration({
+      min: "0s",
+      max: "24h",
+      says: "How long sessions may go on once the gateway was told to end.",
+    }).prefault("30s"),
+    listeners: z
+      .record(name, listener)
+      .refine(...notEmpty)
+      .meta({ description: "What the gateway listens on, by name.", minProperties: 1 }),
+    pools: z
+      .record(name, pool)
+      .refine(...notEmpty)
+      .meta({ description: "The servers behind the gateway, by name.", minProperties: 1 }),
+    limits: z
+      .record(name, limitSet)
+      .prefault({})
+      .describe("Sets of limits, by name. The set default exists even where it is not written."),
+    log: log.prefault({}).describe("What is logged, and where to."),
+    admin: admin.prefault({}).describe("Where metrics, health pages and the /api are served."),
+  })
+  .describe("The configuration of postern, a mail edge gateway.");
+
+export type Settings = z.output<typeof settings>;
+export type ListenerSettings = z.output<typeof listener>;
+export type PoolSettings = z.output<typeof pool>;
+export type LimitSettings = z.output<typeof limitSet>;
+
+/** The table as JSON Schema (draft 2020-12), for editors. */
+export function jsonSchema(): object {
+  return z.toJSONSchema(settings, { io: "input" });
+}

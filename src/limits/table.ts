@@ -1,0 +1,363 @@
+/**
+ * All that postern knows about its clients: one table of fixed size in shared memory, exact across all threads.
+ *
+ * A client is a scope (whose counters) and a network (which addresses are one client). Its entry holds the connections
+ * that it has now, the events of its window, and totals for metrics. Each data thread, and the control thread, has a
+ * `Table` of its own over the one memory; the table owns no clock and judges nothing.
+ *
+ * An entry is in use while anybody holds a connection of it, and is then never evicted; else it is idle. A new client gets
+ * an entry that nobody had yet, else the one that is idle longest; where there is neither, the table is full.
+ *
+ * One lock guards it. Critical sections are of constant length, repair aside. A thread may die at any point of one: what
+ * it held stands in a column of its own, and everything but the entries' own words can be built again; see `reclaim`.
+ */
+import { Address, Network } from "../address.ts";
+import { Chains } from "./chains.ts";
+import { Idle } from "./idle.ts";
+import { Lock } from "./lock.ts";
+import {
+  BLANK,
+  COUNTERS,
+  counters,
+  entry,
+  header,
+  KEY_WORDS,
+  KNOWN,
+  Memory,
+  NONE,
+  type TableSize,
+  TOTALS,
+  totals,
+} from "./memory.ts";
+
+/** The control thread's number: it reads and repairs, and holds no connection. */
+export const CONTROL = -1;
+
+/** Given instead of a lease when the table is full. */
+export const NO_LEASE = -1;
+
+/** Anvil counts no further either: a counter that wrapped would let a client in again. */
+const COUNT_MAX = 2 ** 31 - 1;
+
+/** A data thread waits for as long as the control thread may need to see a death and to repair, with much to spare. */
+const DATA_PATIENCE_MS = 10_000;
+
+/** The control thread must not wait for a dead holder: only its own event loop can tell it of the death. */
+const CONTROL_PATIENCE_MS = 250;
+
+/**
+ * A connection that begins: filled in by whoever asks, answered in `concurrency` and `connections`. A thread uses one such
+ * object again and again.
+ */
+export interface Arrival {
+  scope: number;
+  /** The address with only its first `length` bits. */
+  prefix: Address;
+  length: number;
+  nowSeconds: number;
+  unitSeconds: number;
+  /** Answer: the client's connections now, this one included. */
+  concurrency: number;
+  /** Answer: the client's connections in this window, this one included. */
+  connections: number;
+}
+
+export interface Totals {
+  readonly connections: number;
+  readonly refused: number;
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+export interface TableEntry {
+  readonly scope: number;
+  readonly client: Network;
+  readonly concurrency: number;
+  /** Connections in the window that began at `windowStart`; it may have lapsed since, as nothing happens without an event. */
+  readonly connections: number;
+  readonly windowStart: number;
+  readonly lastSeen: number;
+  readonly totals: Totals;
+}
+
+export interface TableSummary {
+  readonly capacity: number;
+  /** Entries in use or idle. */
+  readonly used: number;
+  readonly evictions: number;
+  /** What all evicted entries had counted together. */
+  readonly evicted: Totals;
+}
+
+export class Table {
+  readonly #memory: Memory;
+  readonly #chains: Chains;
+  readonly #idle: Idle;
+  readonly #lock: Lock;
+  readonly #thread: number;
+  readonly #patienceMs: number;
+  /** The key looked for: filled and hashed before the lock is taken. */
+  readonly #key = new Int32Array(KEY_WORDS);
+
+  static allocate(size: TableSize): SharedArrayBuffer {
+    return Memory.allocate(size);
+  }
+
+  /** `thread` counts from 0, or is `CONTROL`. */
+  constructor(memory: SharedArrayBuffer, thread: number) {
+    this.#memory = new Memory(memory);
+    if (thread < CONTROL || thread >= this.#memory.threads) throw new RangeError(`no thread ${thread}`);
+    this.#chains = new Chains(this.#memory);
+    this.#idle = new Idle(this.#memory);
+    this.#lock = new Lock(this.#memory.words, header.lock, thread);
+    this.#thread = thread;
+    this.#patienceMs = thread === CONTROL ? CONTROL_PATIENCE_MS : DATA_PATIENCE_MS;
+  }
+
+  get capacity(): number {
+    return this.#memory.capacity;
+  }
+
+  /** Counts a connection that begins. Returns the lease to give back with `disconnect`, or `NO_LEASE`. */
+  connect(arrival: Arrival): number {
+    if (this.#thread === CONTROL) throw new Error("the control thread holds no connections");
+    const { words, doubles } = this.#memory;
+    const bucket = this.#seek(arrival.scope, arrival.prefix, arrival.length);
+    this.#enter();
+    try {
+      let index = this.#chains.find(bucket, this.#key);
+      if (index === NONE) index = this.#insert(arrival.nowSeconds);
+      else if (words[this.#memory.at(index) + entry.concurrency] === 0) this.#idle.remove(index);
+      if (index === NONE) return NO_LEASE;
+
+      const at = this.#memory.at(index);
+      this.#turnWindow(at, arrival.nowSeconds, arrival.unitSeconds);
+      const counter = at + entry.counters + counters.connections;
+      words[counter] = Math.min(words[counter]! + 1, COUNT_MAX);
+      words[at + entry.concurrency]! += 1;
+      words[at + entry.lastSeen] = arrival.nowSeconds;
+      words[this.#memory.held(this.#thread, index)]! += 1;
+      doubles[(at + entry.totals) / 2 + totals.connections]! += 1;
+      arrival.concurrency = words[at + entry.concurrency]!;
+      arrival.connections = words[counter]!;
+      return index;
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  /** Counts the end of a connection; each lease is given back once, by the thread that got it. */
+  disconnect(lease: number, ended: { refused: boolean; bytes: number }, nowSeconds: number): void {
+    const { words, doubles } = this.#memory;
+    const held = this.#memory.held(this.#thread, lease);
+    this.#enter();
+    try {
+      if (lease <= NONE || lease > this.#memory.capacity || words[held] === 0) {
+        throw new RangeError(`lease ${lease} is not held by thread ${this.#thread}`);
+      }
+      const at = this.#memory.at(lease);
+      words[held]! -= 1;
+      words[at + entry.concurrency]! -= 1;
+      words[at + entry.lastSeen] = nowSeconds;
+      doubles[(at + entry.totals) / 2 + totals.refused]! += ended.refused ? 1 : 0;
+      doubles[(at + entry.totals) / 2 + totals.bytes]! += ended.bytes;
+      if (words[at + entry.concurrency] === 0) this.#idle.append(lease);
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  /** Every client in the table. The lock is taken for each one alone, so that they are of slightly different moments. */
+  *entries(): Generator<TableEntry, void, undefined> {
+    for (let index = NONE + 1; index <= Atomics.load(this.#memory.words, header.high); index++) {
+      const found = this.#locked(() => this.#read(index));
+      if (found !== null) yield found;
+    }
+  }
+
+  /** What is known of one client; null when nothing is. */
+  find(scope: number, client: Network): TableEntry | null {
+    const bucket = this.#seek(scope, client.address, client.length);
+    return this.#locked(() => this.#read(this.#chains.find(bucket, this.#key)));
+  }
+
+  summary(): TableSummary {
+    const { words, doubles, capacity } = this.#memory;
+    return this.#locked(() => ({
+      capacity,
+      used: words[header.used]!,
+      evictions: doubles[header.evictions / 2]!,
+      evicted: this.#totals(header.evicted),
+    }));
+  }
+
+  /**
+   * Gives back all that a thread held which has ended, and repairs what it left half done. To be called by the control
+   * thread, before a new thread gets the number. False when the lock was not to be had: its holder has died as well, and
+   * is to be reclaimed first; then call again.
+   *
+   * An entry's state says whether its key and counters are whole, and the threads' columns who holds it; chains, the
+   * list of idle entries and every concurrency follow from these. The dead thread's connections are neither refused nor
+   * have they bytes: nobody is left to say so.
+   */
+  reclaim(dead: number): boolean {
+    const { words } = this.#memory;
+    if (dead < 0 || dead >= this.#memory.threads) throw new RangeError(`no thread ${dead}`);
+    if (!this.#lock.seize(dead, this.#patienceMs)) return false;
+    try {
+      const high = words[header.high]!;
+      words.fill(0, this.#memory.held(dead, NONE), this.#memory.held(dead, high) + 1);
+      this.#chains.clear();
+      this.#idle.clear();
+      words[header.used] = 0;
+      const idle: number[] = [];
+      for (let index = NONE + 1; index <= high; index++) if (this.#restore(index)) idle.push(index);
+      const lastSeen = (index: number) => words[this.#memory.at(index) + entry.lastSeen]!;
+      idle.sort((a, b) => lastSeen(a) - lastSeen(b));
+      for (const index of idle) this.#idle.append(index);
+    } finally {
+      this.#lock.release();
+    }
+    return true;
+  }
+
+  /** Puts an entry back into its bucket, or the rest of a blank one at the front of the idle; whether it is idle. */
+  #restore(index: number): boolean {
+    const { words, threads } = this.#memory;
+    const at = this.#memory.at(index);
+    if (words[at + entry.state] === BLANK) {
+      this.#retire(at);
+      this.#idle.append(index);
+      return false;
+    }
+    words[header.used]! += 1;
+    this.#chains.add(index);
+    let concurrency = 0;
+    for (let thread = 0; thread < threads; thread++) concurrency += words[this.#memory.held(thread, index)]!;
+    words[at + entry.concurrency] = concurrency;
+    return concurrency === 0;
+  }
+
+  /** A new entry for the key looked for, or `NONE`. */
+  #insert(nowSeconds: number): number {
+    const { words } = this.#memory;
+    const index = this.#vacancy();
+    if (index === NONE) return NONE;
+    const at = this.#memory.at(index);
+    words.set(this.#key, at + entry.scope);
+    words.fill(0, at + entry.windowStart, at + entry.counters + COUNTERS);
+    words[at + entry.windowStart] = nowSeconds;
+    words[at + entry.lastSeen] = nowSeconds;
+    words[at + entry.state] = KNOWN;
+    words[header.used]! += 1;
+    this.#chains.add(index);
+    return index;
+  }
+
+  /** A blank entry that is in no list: one that a death left, else one never used, else the one idle longest. */
+  #vacancy(): number {
+    const { words, capacity } = this.#memory;
+    const oldest = this.#idle.oldest;
+    const isBlank = oldest !== NONE && words[this.#memory.at(oldest) + entry.state] === BLANK;
+    if (!isBlank && words[header.high]! < capacity) return ++words[header.high]!;
+    if (oldest === NONE) return NONE;
+    this.#idle.remove(oldest);
+    if (!isBlank) this.#evict(oldest);
+    return oldest;
+  }
+
+  #evict(index: number): void {
+    const { words, doubles } = this.#memory;
+    const at = this.#memory.at(index);
+    words[at + entry.state] = BLANK;
+    this.#chains.remove(index);
+    this.#retire(at);
+    words[header.used]! -= 1;
+    doubles[header.evictions / 2]! += 1;
+  }
+
+  /** Moves an entry's totals to those of the evicted, one by one: at no point of it is one lost. */
+  #retire(at: number): void {
+    const { doubles } = this.#memory;
+    const from = (at + entry.totals) / 2;
+    for (let total = 0; total < TOTALS; total++) {
+      doubles[header.evicted / 2 + total]! += doubles[from + total]!;
+      doubles[from + total] = 0;
+    }
+  }
+
+  /**
+   * Anvil's window: one for all counters, fixed, begun by the first event after the last one lapsed.
+   *
+   * Anvil also forgets a client one unit after its last disconnect. That matters in one second only: the window of a
+   * client that came and went within its first second ends when the unit does, all others a second later. (A client that
+   * left after that first second is forgotten no sooner than its window has lapsed.) So it is enough to ask for both
+   * here, and an entry may be kept for as long as there is room.
+   */
+  #turnWindow(at: number, nowSeconds: number, unitSeconds: number): void {
+    const { words } = this.#memory;
+    const lapsed = nowSeconds - words[at + entry.windowStart]! > unitSeconds;
+    const forgotten =
+      words[at + entry.concurrency] === 0 && nowSeconds - words[at + entry.lastSeen]! >= unitSeconds;
+    if (!lapsed && !forgotten) return;
+    words.fill(0, at + entry.counters, at + entry.counters + COUNTERS);
+    words[at + entry.windowStart] = nowSeconds;
+  }
+
+  /** Fills in the key; returns its bucket. */
+  #seek(scope: number, prefix: Address, length: number): number {
+    const key = this.#key;
+    key[0] = scope;
+    key[1] = prefix.a;
+    key[2] = prefix.b;
+    key[3] = prefix.c;
+    key[4] = prefix.d;
+    key[5] = length;
+    return this.#chains.bucket(key, 0);
+  }
+
+  #read(index: number): TableEntry | null {
+    const { words } = this.#memory;
+    const at = this.#memory.at(index);
+    if (words[at + entry.state] === BLANK) return null;
+    const word = (offset: number) => words[at + offset]! >>> 0;
+    const { scope, prefix, length, concurrency, windowStart, lastSeen } = entry;
+    const address = new Address(word(prefix), word(prefix + 1), word(prefix + 2), word(prefix + 3));
+    return {
+      scope: word(scope),
+      client: new Network(address, word(length)),
+      concurrency: word(concurrency),
+      connections: word(entry.counters + counters.connections),
+      windowStart: word(windowStart),
+      lastSeen: word(lastSeen),
+      totals: this.#totals(at + entry.totals),
+    };
+  }
+
+  #totals(at: number): Totals {
+    const total = (offset: number) => this.#memory.doubles[at / 2 + offset]!;
+    return {
+      connections: total(totals.connections),
+      refused: total(totals.refused),
+      messages: total(totals.messages),
+      bytes: total(totals.bytes),
+    };
+  }
+
+  #locked<Result>(work: () => Result): Result {
+    this.#enter();
+    try {
+      return work();
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  /** Throws where the lock is not to be had: either we have a fault, or a thread died and is not yet reclaimed. */
+  #enter(): void {
+    if (this.#lock.acquire(this.#patienceMs)) return;
+    throw new Error(
+      `the table's lock: held by thread ${this.#lock.heldBy} for more than ${this.#patienceMs} ms`,
+    );
+  }
+}

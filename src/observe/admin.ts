@@ -1,0 +1,222 @@
+/**
+ * The admin address: metrics, liveness, readiness, and the clients as JSON, over HTTP.
+ *
+ * It owns one HTTP server and nothing that it shows: all answers come from what is passed in. It changes nothing in the
+ * gateway. `/api` names clients, so off loopback it wants a token; the other pages say nothing about anybody but the
+ * busiest clients, and are open. A request that goes wrong is answered, logged, and never an exception for the gateway.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Address, type Endpoint, endpointText } from "../address.ts";
+import { type ClientEntry, type ClientSource, entriesOf, isPrefix, rank } from "./clients.ts";
+import type { EventLog } from "./logger.ts";
+import type { AdminOptions } from "./options.ts";
+
+/** A scraper, a load balancer, probes and some operators, twice over: nobody else has to come here. */
+const connectionsMax = 64;
+
+/** A request is a few hundred bytes; whoever needs longer than this to send it keeps a place from others. */
+const requestTimeoutMs = 5000;
+
+/** How long a connection may be silent, while it reads an answer too. */
+const idleTimeoutMs = 30_000;
+
+/** What `?top=` may ask for: some 200 KB of JSON. */
+const topMax = 1000;
+const topDefault = 50;
+
+const clientsPath = "/api/clients";
+
+/** Whether the gateway takes connections, and if not, why. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly reason: string | null;
+}
+
+export interface AdminSources {
+  readonly metrics: { readonly contentType: string; text(): Promise<string> };
+  readonly clients: ClientSource;
+  readonly log: EventLog;
+  state(): Readiness;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Opens the admin address. @throws Error that says which address and why, when it cannot be listened on. */
+export function openAdmin(options: AdminOptions, sources: AdminSources): Promise<Admin> {
+  const admin = new Admin(options, sources);
+  return admin.listen();
+}
+
+export class Admin {
+  readonly #options: AdminOptions;
+  readonly #sources: AdminSources;
+  readonly #server: Server;
+  /** Whether only this machine can come here. */
+  readonly #isLocal: boolean;
+
+  constructor(options: AdminOptions, sources: AdminSources) {
+    this.#options = options;
+    this.#sources = sources;
+    this.#isLocal = Address.parse(options.listen.host)?.isLoopback ?? false;
+    this.#server = createServer(
+      { headersTimeout: requestTimeoutMs, requestTimeout: requestTimeoutMs, keepAliveTimeout: idleTimeoutMs },
+      (request, response) => void this.#serve(request, response),
+    );
+    this.#server.maxConnections = connectionsMax;
+    this.#server.setTimeout(idleTimeoutMs);
+  }
+
+  /** What was bound: the port is the real one where 0 was asked for. */
+  get endpoint(): Endpoint {
+    const bound = this.#server.address();
+    const { host, port } = this.#options.listen;
+    return { host, port: bound !== null && typeof bound === "object" ? bound.port : port };
+  }
+
+  listen(): Promise<this> {
+    const { host, port } = this.#options.listen;
+    return new Promise((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException) => {
+        const address = endpointText(this.#options.listen);
+        reject(new Error(`admin.listen: cannot listen on ${address}: ${error.code ?? error.message}`));
+      };
+      this.#server.once("error", failed);
+      this.#server.listen({ host, port }, () => {
+        this.#server.off("error", failed);
+        // From here on only accepting can fail, e.g. for want of file descriptors.
+        this.#server.on("error", (error: NodeJS.ErrnoException) => this.#failed(error));
+        resolve(this);
+      });
+    });
+  }
+
+  /** Stops listening and ends all connections, kept-alive and busy ones alike. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let answer: Answer;
+    try {
+      answer = await this.#answer(request);
+    } catch (error) {
+      this.#failed(error);
+      answer = text(500, "internal error");
+    }
+    response.writeHead(answer.status, {
+      "content-type": answer.type,
+      "content-length": Buffer.byteLength(answer.body),
+      "cache-control": "no-store",
+      ...answer.headers,
+    });
+    response.end(answer.body);
+  }
+
+  async #answer(request: IncomingMessage): Promise<Answer> {
+    const [path = "", query = ""] = (request.url ?? "").split("?", 2);
+    const page = this.#page(path, new URLSearchParams(query));
+    if (page === null) return text(404, "no such page");
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return { ...text(405, "only GET and HEAD"), headers: { allow: "GET, HEAD" } };
+    }
+    const denied = path.startsWith("/api/") ? this.#denied(request.headers.authorization) : null;
+    return denied ?? page();
+  }
+
+  /** What answers at `path`, or null. */
+  #page(path: string, query: URLSearchParams): (() => Answer | Promise<Answer>) | null {
+    switch (path) {
+      case "/metrics":
+        return () => this.#metrics();
+      case "/healthz":
+        return () => text(200, "ok");
+      case "/readyz":
+        return () => this.#readiness();
+      case clientsPath:
+        return () => this.#clients(query.get("top"));
+      default:
+        return path.startsWith(`${clientsPath}/`)
+          ? () => this.#client(path.slice(clientsPath.length + 1))
+          : null;
+    }
+  }
+
+  /** Why this request may not have `/api`, or null. */
+  #denied(authorization: string | undefined): Answer | null {
+    if (this.#isLocal) return null;
+    const { token } = this.#options;
+    if (token === null) return json(403, { error: "off loopback /api needs admin.tokenFile" });
+    if (authorization !== undefined && isSame(authorization, `Bearer ${token}`)) return null;
+    return { ...json(401, { error: "a bearer token is needed" }), headers: { "www-authenticate": "Bearer" } };
+  }
+
+  async #metrics(): Promise<Answer> {
+    const { metrics } = this.#sources;
+    return { status: 200, type: metrics.contentType, body: await metrics.text() };
+  }
+
+  #readiness(): Answer {
+    const { ready, reason } = this.#sources.state();
+    return ready ? text(200, "ready") : text(503, reason ?? "not ready");
+  }
+
+  #clients(top: string | null): Answer {
+    const count = top === null ? topDefault : Number(top);
+    if (!/^\d{1,4}$/.test(top ?? "0") || count > topMax) {
+      return json(400, { error: `top is a number from 0 to ${topMax}` });
+    }
+    return json(200, rank(this.#sources.clients, count).busiest.map(clientJson));
+  }
+
+  #client(encoded: string): Answer {
+    const address = addressIn(encoded);
+    if (address === null) return json(400, { error: "no address" });
+    const entries = entriesOf(this.#sources.clients, address);
+    return entries.length === 0 ? json(404, { error: "unknown client" }) : json(200, entries.map(clientJson));
+  }
+
+  /** The error's own text is ours or the system's; what the request said stays out of the log. */
+  #failed(error: unknown): void {
+    this.#sources.log.event("error", "admin-error", { error: String(error) });
+  }
+}
+
+/** Compares digests, which are of one length, so that the time says nothing about the text. */
+function isSame(one: string, other: string): boolean {
+  const digest = (value: string) => createHash("sha256").update(value).digest();
+  return timingSafeEqual(digest(one), digest(other));
+}
+
+/** The address in a path's last part, where a colon may have been encoded. */
+function addressIn(encoded: string): Address | null {
+  try {
+    return Address.parse(decodeURIComponent(encoded));
+  } catch {
+    return null;
+  }
+}
+
+function clientJson(entry: ClientEntry): object {
+  const { address, prefixLength, scope, connections, concurrency, refused, bytes } = entry;
+  const { lastSeenSecondsAgo, window } = entry;
+  const prefix = isPrefix(entry) ? { prefixLength } : {};
+  const totals = { connections, concurrency, refused, bytes };
+  return { address: address.text, ...prefix, scope, ...totals, lastSeenSecondsAgo, window };
+}
+
+function text(status: number, line: string): Answer {
+  return { status, type: "text/plain; charset=utf-8", body: `${line}\n` };
+}
+
+function json(status: number, value: unknown): Answer {
+  return { status, type: "application/json", body: `${JSON.stringify(value)}\n` };
+}

@@ -1,0 +1,249 @@
+/**
+ * Everything that `GET /metrics` shows: the table of postern's metrics, and Node's own beside them.
+ *
+ * It counts nothing itself: each metric says where its values stand. The names and labels are a contract with users'
+ * dashboards. No label takes a value that a client could choose freely: clients are the busiest few, all others are one.
+ *
+ * A series whose label values are known beforehand is there from the start with 0: Prometheus's `increase()` does not see
+ * the first event of a series that begins with it. Only a dry run's reasons appear when they are first met, as most
+ * listeners have no dry run at all.
+ */
+import { collectDefaultMetrics, Registry } from "prom-client";
+import { outcomes, reasons } from "../outcome.ts";
+import {
+  type ClientEntry,
+  type ClientSource,
+  type ClientTotals,
+  isPrefix,
+  type Ranking,
+  rank,
+} from "./clients.ts";
+import { type Counters, connectSecondsBounds, sessionSecondsBounds } from "./counters.ts";
+import { histogram, type Sample, Series, type SeriesOptions } from "./series.ts";
+
+/** Whether a server takes connections, as far as the gateway knows. */
+export interface ServerState {
+  readonly pool: string;
+  /** As in the configuration: `192.0.2.1:25`. */
+  readonly server: string;
+  readonly isUp: boolean;
+}
+
+export interface MetricsSources {
+  readonly version: string;
+  /** The listeners' and the pools' names, in the order in which the counters know them. */
+  readonly listeners: readonly string[];
+  readonly pools: readonly string[];
+  readonly counters: Counters;
+  readonly clients: ClientSource;
+  servers(): Iterable<ServerState>;
+  /** Lines that the log's destination did not take; those that data threads drop are in the counters. */
+  linesDropped(): number;
+  /** How many clients have metrics of their own. */
+  readonly topClients: number;
+}
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #sources: MetricsSources;
+  /** One walk over the table serves all of a scrape's metrics. */
+  #ranking: Ranking | null = null;
+
+  constructor(sources: MetricsSources) {
+    this.#sources = sources;
+    const table = [
+      ...this.#trafficMetrics(),
+      ...this.#endingMetrics(),
+      ...this.#poolMetrics(),
+      ...this.#clientMetrics(),
+      ...this.#ownMetrics(),
+    ];
+    for (const options of table) new Series(this.#registry, options);
+    collectDefaultMetrics({ register: this.#registry, prefix: "postern_" });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** The exposition, in Prometheus's text format. */
+  text(): Promise<string> {
+    this.#ranking = null;
+    return this.#registry.metrics();
+  }
+
+  #trafficMetrics(): SeriesOptions[] {
+    const { counters } = this.#sources;
+    const seconds = "postern_session_seconds";
+    return [
+      {
+        name: "postern_connections_total",
+        type: "counter",
+        help: "Connections accepted.",
+        read: this.#eachListener((listener, labels) => [{ labels, value: counters.accepted(listener) }]),
+      },
+      {
+        name: "postern_sessions_active",
+        type: "gauge",
+        help: "Connections that are open now.",
+        read: this.#eachListener((listener, labels) => [{ labels, value: counters.active(listener) }]),
+      },
+      {
+        name: "postern_bytes_total",
+        type: "counter",
+        help: "Bytes of ended sessions: in is from the clients, out is to them.",
+        read: this.#eachListener((listener, labels) => [
+          { labels: { ...labels, direction: "in" }, value: counters.bytes(listener, "in") },
+          { labels: { ...labels, direction: "out" }, value: counters.bytes(listener, "out") },
+        ]),
+      },
+      {
+        name: seconds,
+        type: "histogram",
+        help: "How long sessions lasted.",
+        read: this.#eachListener((listener, labels) =>
+          histogram(seconds, labels, sessionSecondsBounds, counters.sessionSeconds(listener)),
+        ),
+      },
+    ];
+  }
+
+  #endingMetrics(): SeriesOptions[] {
+    const { counters } = this.#sources;
+    return [
+      {
+        name: "postern_sessions_total",
+        type: "counter",
+        help: "Connections that have ended, by how they ended.",
+        read: this.#eachListener((listener, labels) =>
+          outcomes.map((outcome) => {
+            return { labels: { ...labels, outcome }, value: counters.sessions(listener, outcome) };
+          }),
+        ),
+      },
+      {
+        name: "postern_refused_total",
+        type: "counter",
+        help: "Connections refused by postern, by reason.",
+        read: this.#eachListener((listener, labels) =>
+          reasons.map((reason) => {
+            return { labels: { ...labels, reason }, value: counters.refused(listener, reason) };
+          }),
+        ),
+      },
+      {
+        name: "postern_dry_run_refusals_total",
+        type: "counter",
+        help: "Connections let in that a limit would have refused without its dry run, by reason.",
+        read: this.#eachListener((listener, labels) =>
+          reasons
+            .map((reason) => ({ labels: { ...labels, reason }, value: counters.dryRun(listener, reason) }))
+            .filter(({ value }) => value > 0),
+        ),
+      },
+      {
+        name: "postern_healthchecks_total",
+        type: "counter",
+        help: "Health checks of load balancers, answered by postern itself.",
+        read: this.#eachListener((listener, labels) => [
+          { labels, value: counters.sessions(listener, "healthcheck") },
+        ]),
+      },
+    ];
+  }
+
+  #poolMetrics(): SeriesOptions[] {
+    const { counters, pools } = this.#sources;
+    const seconds = "postern_upstream_connect_seconds";
+    return [
+      {
+        name: seconds,
+        type: "histogram",
+        help: "How long it took until a server had taken a connection.",
+        read: () =>
+          pools.flatMap((name, pool) => [
+            ...histogram(seconds, { pool: name }, connectSecondsBounds, counters.connectSeconds(pool)),
+          ]),
+      },
+      {
+        name: "postern_server_up",
+        type: "gauge",
+        help: "1 while a server counts as up, 0 while it does not.",
+        read: () =>
+          [...this.#sources.servers()].map(({ pool, server, isUp }) => ({
+            labels: { pool, server },
+            value: Number(isUp),
+          })),
+      },
+    ];
+  }
+
+  #clientMetrics(): SeriesOptions[] {
+    const clientMetric = (total: keyof ClientTotals, help: string): SeriesOptions => ({
+      name: `postern_client_${total}_total`,
+      type: "counter",
+      help: `${help}, of the busiest clients; "other" is all others together.`,
+      read: () => clientSamples(this.#ranked(), total),
+    });
+    return [
+      clientMetric("connections", "Connections"),
+      clientMetric("refused", "Connections refused"),
+      clientMetric("bytes", "Bytes, both directions"),
+      {
+        name: "postern_table_entries",
+        type: "gauge",
+        help: "Clients in the table: one for each scope of limits that a client has met.",
+        read: () => [{ labels: {}, value: this.#ranked().entries }],
+      },
+      {
+        name: "postern_table_evictions_total",
+        type: "counter",
+        help: "Clients that the table forgot to make room for others.",
+        read: () => [{ labels: {}, value: this.#sources.clients.evictions() }],
+      },
+    ];
+  }
+
+  #ownMetrics(): SeriesOptions[] {
+    const { counters, version } = this.#sources;
+    return [
+      {
+        name: "postern_log_lines_dropped_total",
+        type: "counter",
+        help: "Log lines lost because their destination did not take them in time.",
+        read: () => [{ labels: {}, value: counters.linesDropped() + this.#sources.linesDropped() }],
+      },
+      {
+        name: "postern_build_info",
+        type: "gauge",
+        help: "Always 1; the label says which version runs.",
+        read: () => [{ labels: { version }, value: 1 }],
+      },
+    ];
+  }
+
+  #eachListener(read: (listener: number, labels: { listener: string }) => Iterable<Sample>): () => Sample[] {
+    return () => this.#sources.listeners.flatMap((name, listener) => [...read(listener, { listener: name })]);
+  }
+
+  #ranked(): Ranking {
+    this.#ranking ??= rank(this.#sources.clients, this.#sources.topClients);
+    return this.#ranking;
+  }
+}
+
+/** One sample for each label: a client that is among the busiest in several scopes is one client all the same. */
+function clientSamples({ busiest, others }: Ranking, total: keyof ClientTotals): Sample[] {
+  const values = new Map<string, number>();
+  for (const entry of busiest) {
+    const client = clientLabel(entry);
+    values.set(client, (values.get(client) ?? 0) + entry[total]);
+  }
+  values.set("other", others[total]);
+  return Array.from(values, ([client, value]) => ({ labels: { client }, value }));
+}
+
+/** `203.0.113.7`, or `2001:db8::/64` where the entry is a network's. */
+function clientLabel(entry: ClientEntry): string {
+  return isPrefix(entry) ? `${entry.address.text}/${entry.prefixLength}` : entry.address.text;
+}

@@ -1,0 +1,105 @@
+/**
+ * A data thread's side of the log: lines are joined and handed to the control thread, a batch at a time.
+ *
+ * No data thread touches a file. It owns at most one unfinished batch, sent when it is full or old enough, and a counter in
+ * shared memory of what the control thread has not taken yet. Beyond that counter's bound lines are dropped and counted:
+ * a slow disk costs lines, never memory and never a session's time.
+ */
+import type { Logger } from "pino";
+import type { AddressAndPort } from "../address.ts";
+import { type EventLog, type Fields, logger } from "./logger.ts";
+import type { LogLevel } from "./options.ts";
+import type { LimitEvent, ListenerName, SessionRecord } from "./record.ts";
+
+/** Long enough to join the lines of a busy thread, short enough for whoever watches the log. */
+const batchAgeMaxMs = 50;
+
+/** Some 200 lines: the hand-over's cost, spread over so many, disappears beside theirs. */
+const batchLengthMax = 64 * 1024;
+
+/** About 10,000 session lines: seconds of full load while the control thread is busy. */
+const backlogLengthMax = 4 * 1024 * 1024;
+
+export interface ThreadLogOptions {
+  readonly level: LogLevel;
+  /** Characters sent and not yet taken: shared with the control thread, and made anew for each thread that starts. */
+  readonly backlog: Int32Array;
+  /** Hands whole lines to the control thread. */
+  send(lines: string): void;
+  /** A line was lost. */
+  dropped(): void;
+}
+
+export class ThreadLog implements EventLog {
+  readonly #options: ThreadLogOptions;
+  readonly #logger: Logger;
+  #batch = "";
+  #timer: NodeJS.Timeout | null = null;
+
+  /** The counter to share with one thread: see `ThreadLogOptions`. */
+  static backlog(): Int32Array {
+    return new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  }
+
+  constructor(options: ThreadLogOptions) {
+    this.#options = options;
+    this.#logger = logger(options.level, { write: (line) => this.#write(line) });
+  }
+
+  /** The one line of a session that has ended. Health checks come every few seconds for ever: they are for debugging. */
+  session(listener: ListenerName, record: SessionRecord): void {
+    const level = record.outcome === "healthcheck" ? "debug" : "info";
+    if (!this.#logger.isLevelEnabled(level)) return;
+    this.#logger[level]({
+      event: "session",
+      id: record.id,
+      listener: listener.name,
+      protocol: listener.protocol,
+      client: party(record.client),
+      peer: party(record.peer),
+      outcome: record.outcome,
+      reason: record.reason,
+      server: record.server,
+      durationMs: record.durationMs,
+      bytesIn: record.bytesIn,
+      bytesOut: record.bytesOut,
+      detail: record.detail ?? undefined,
+    });
+  }
+
+  /** A client beyond a limit, for those who ban. */
+  limit({ service, client, reason, count, limit, dryRun }: LimitEvent): void {
+    const fields = { event: "sec.limit", service, client: { ip: client.text }, reason, count, limit, dryRun };
+    this.#logger.info(fields);
+  }
+
+  event(level: LogLevel, event: string, fields?: Fields): void {
+    this.#logger[level]({ event, ...fields });
+  }
+
+  /** Sends what is there; the thread calls it before it ends. */
+  flush(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#batch === "") return;
+    const batch = this.#batch;
+    this.#batch = "";
+    Atomics.add(this.#options.backlog, 0, batch.length);
+    this.#options.send(batch);
+  }
+
+  #write(line: string): void {
+    const waiting = Atomics.load(this.#options.backlog, 0) + this.#batch.length;
+    if (waiting + line.length > backlogLengthMax) {
+      this.#options.dropped();
+      return;
+    }
+    this.#batch += line;
+    if (this.#batch.length >= batchLengthMax) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), batchAgeMaxMs).unref();
+  }
+}
+
+function party(end: AddressAndPort | null): { ip: string; port: number } | null {
+  return end === null ? null : { ip: end.address.text, port: end.port };
+}

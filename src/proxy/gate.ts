@@ -1,0 +1,61 @@
+/**
+ * What all sessions of one listener in one thread share. A session asks its gate for everything that is not the client's
+ * own: the limits, the pool, the wire, the time, and whom to tell.
+ */
+import type { Address, AddressAndPort, Networks } from "../address.ts";
+import type { Clock } from "../clock.ts";
+import type { Dialogue } from "../dialogue.ts";
+import type { Admission, Limiter } from "../limits/limiter.ts";
+import type { Total } from "../limits/total.ts";
+import type { Outcome, Reason } from "../outcome.ts";
+import type { Pool } from "../pools/pool.ts";
+import type { Wire } from "../wire/wire.ts";
+import type { ListenerOptions } from "./options.ts";
+import type { Sessions } from "./sessions.ts";
+
+export interface Gate {
+  /** The listener's place in the configuration. */
+  readonly index: number;
+  readonly options: ListenerOptions;
+  /** Who sends a PROXY header, and how long it may take; null: this listener takes none. */
+  readonly header: { readonly from: Networks; readonly timeoutMs: number } | null;
+  /** The protocol's words and exchanges; null where postern cannot read the stream (TLS passed through, `tcp`). */
+  readonly dialogue: Dialogue | null;
+  readonly limiter: Limiter;
+  readonly pool: Pool;
+  /** The pool's place in the configuration. */
+  readonly poolIndex: number;
+  readonly total: Total;
+  readonly wire: Wire;
+  readonly clock: Clock;
+  readonly sessions: Sessions;
+  readonly observer: Observer;
+}
+
+/** Whom the sessions of a thread tell what happened. */
+export interface Observer {
+  accepted(gate: Gate): void;
+  /** An upstream connection took so long to be made. */
+  connected(gate: Gate, milliseconds: number): void;
+  limited(gate: Gate, client: Address, admission: Admission): void;
+  /** The one record of a connection, at its end. */
+  ended(gate: Gate, record: SessionRecord): void;
+}
+
+export interface SessionRecord {
+  readonly id: string;
+  /** Null while it is unknown. */
+  readonly client: AddressAndPort | null;
+  /** The socket's other end; null where the peer was gone before the system could be asked. */
+  readonly peer: AddressAndPort | null;
+  readonly outcome: Outcome;
+  readonly reason: Reason | null;
+  /** What exactly was wrong, in a fixed phrase; null where the reason says it all. */
+  readonly detail: string | null;
+  /** The server's name; null when there was none. */
+  readonly server: string | null;
+  readonly durationMs: number;
+  /** Received from the client, and sent to it. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}

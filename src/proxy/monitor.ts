@@ -1,0 +1,45 @@
+/**
+ * A load balancer's own health check (a LOCAL header): postern converses with it in the dialogue's words. Where the
+ * stream cannot be read there are none, and the connection is held until the checker closes it.
+ */
+import type { Responder } from "../dialogue.ts";
+import type { Connection, ConnectionOwner } from "../wire/wire.ts";
+import type { Session } from "./session.ts";
+
+export class Monitor implements ConnectionOwner {
+  readonly #session: Session;
+  readonly #responder: Responder | null;
+
+  constructor(session: Session, responder: Responder | null) {
+    this.#session = session;
+    this.#responder = responder;
+  }
+
+  /** `surplus` is what the checker already said behind its header. */
+  begin(connection: Connection, surplus: Uint8Array): void {
+    if (this.#responder !== null) this.#say(connection, this.#responder.greeting);
+    if (surplus.length > 0 && this.#responder?.closing !== true) this.onData(connection, surplus);
+  }
+
+  onConnect(): void {}
+
+  onData(connection: Connection, bytes: Uint8Array): void {
+    if (this.#responder !== null) this.#say(connection, this.#responder.feed(bytes));
+  }
+
+  onEnd(): void {
+    this.#session.closed();
+  }
+
+  onDrain(): void {}
+
+  onError(): void {
+    this.#session.closed();
+  }
+
+  #say(connection: Connection, reply: Uint8Array): void {
+    if (this.#responder?.closing === true) return this.#session.answered(reply);
+    this.#session.bytesOut += reply.length;
+    connection.write(reply);
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * The data threads as the control thread sees them: it starts them, passes on what they say, and replaces one that dies.
+ *
+ * The first thread binds all addresses before any other starts, so that an address that cannot be had is known at once,
+ * and the others join it on the ports that it got.
+ */
+import { Worker } from "node:worker_threads";
+import type { Configuration } from "../config/options.ts";
+import type { Log } from "../observe/log.ts";
+import { ThreadLog } from "../observe/threadlog.ts";
+import type { Endpoints, ThreadData, ToControl, ToData } from "./messages.ts";
+import type { SharedMemory } from "./shared.ts";
+
+/** A thread that died is replaced after this long, doubling while its replacements die too; one that lasts sets it back. */
+const RESTART_MIN_MS = 100;
+const RESTART_MAX_MS = 10_000;
+const LASTED_MS = 60_000;
+
+export interface CrewOptions {
+  readonly configuration: Configuration;
+  readonly memory: SharedMemory;
+  readonly log: Log;
+  /** Gives back what a dead thread held; false while it cannot be done yet. */
+  reclaim(thread: number): boolean;
+}
+
+interface Member {
+  readonly worker: Worker;
+  readonly thread: number;
+  readonly startedMs: number;
+  isDrained: boolean;
+}
+
+/**
+ * - `starting`: a death is a failure to start.
+ * - `running`: a thread that dies is replaced.
+ * - `draining`: a thread that dies has drained.
+ */
+type State = "starting" | "running" | "draining";
+
+export class Crew {
+  readonly #options: CrewOptions;
+  readonly #members: (Member | null)[];
+  readonly #restartMs: number[];
+  #state: State = "starting";
+  #endpoints: Endpoints;
+  #wire = "";
+  #whenDrained: (() => void) | null = null;
+
+  constructor(options: CrewOptions) {
+    const { threads, listeners } = options.configuration;
+    this.#options = options;
+    this.#endpoints = listeners.map((listener) => listener.listen);
+    this.#members = Array.from({ length: threads }, () => null);
+    this.#restartMs = Array.from({ length: threads }, () => RESTART_MIN_MS);
+  }
+
+  /** What is listened on, with real ports. */
+  get endpoints(): Endpoints {
+    return this.#endpoints;
+  }
+
+  /** Which way the bytes go: see `wire/`. */
+  get wire(): string {
+    return this.#wire;
+  }
+
+  /** @throws Error that says which address could not be bound, and why; then no thread is left. */
+  async start(): Promise<void> {
+    try {
+      this.#endpoints = await this.#launch(0);
+      const others = [...this.#members.keys()].slice(1);
+      await Promise.all(others.map((thread) => this.#launch(thread)));
+      this.#state = "running";
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Ends every session that has not ended by itself within `drainMs`; resolves when none is left. */
+  drain(drainMs: number): Promise<void> {
+    this.#state = "draining";
+    this.#tell({ type: "drain" });
+    const timer = setTimeout(() => this.#tell({ type: "cut" }), drainMs);
+    return new Promise((resolve) => {
+      this.#whenDrained = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#checkDrained();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#state = "draining";
+    await Promise.all(this.#members.map((member) => member?.worker.terminate()));
+  }
+
+  /** For tests: a thread dies in the midst of its work. */
+  kill(thread: number): void {
+    void this.#members[thread]?.worker.terminate();
+  }
+
+  #tell(message: ToData): void {
+    for (const member of this.#members) member?.worker.postMessage(message);
+  }
+
+  /** Starts a thread; resolves with what it listens on. */
+  #launch(thread: number): Promise<Endpoints> {
+    const { configuration, memory, log } = this.#options;
+    const backlog = ThreadLog.backlog();
+    const workerData: ThreadData = { configuration, thread, memory, backlog };
+    const worker = new Worker(new URL("./data.ts", import.meta.url), { workerData, name: `data-${thread}` });
+    const member: Member = { worker, thread, startedMs: performance.now(), isDrained: false };
+    this.#members[thread] = member;
+    return new Promise((resolve, reject) => {
+      worker.on("message", (message: ToControl) => {
+        switch (message.type) {
+          case "listening":
+            this.#wire = message.wire;
+            return resolve(message.endpoints);
+          case "unbound":
+            return reject(new Error(`listeners.${message.listener}.listen: ${message.message}`));
+          case "log":
+            return log.batch(message.lines, backlog);
+          case "drained":
+            member.isDrained = true;
+            return this.#checkDrained();
+          default:
+            return message satisfies never;
+        }
+      });
+      worker.on("error", (error) => log.event("error", "thread-error", { thread, error: describe(error) }));
+      worker.on("exit", () => {
+        reject(new Error(`data thread ${thread} ended while it started`));
+        this.#died(member);
+      });
+      worker.postMessage({ type: "listen", endpoints: this.#endpoints } satisfies ToData);
+    });
+  }
+
+  #died(member: Member): void {
+    const { thread } = member;
+    this.#members[thread] = null;
+    if (this.#state === "draining") return this.#checkDrained();
+    if (this.#state === "starting") return;
+    const lasted = performance.now() - member.startedMs > LASTED_MS;
+    const delayMs = lasted ? RESTART_MIN_MS : this.#restartMs[thread]!;
+    this.#restartMs[thread] = Math.min(delayMs * 2, RESTART_MAX_MS);
+    this.#options.log.event("error", "thread-died", { thread, replacedInMs: delayMs });
+    setTimeout(() => this.#replace(thread), delayMs);
+  }
+
+  #replace(thread: number): void {
+    if (this.#state !== "running") return;
+    if (!this.#options.reclaim(thread)) {
+      setTimeout(() => this.#replace(thread), RESTART_MIN_MS);
+      return;
+    }
+    this.#launch(thread).catch((error) => {
+      this.#options.log.event("error", "thread-start", { thread, error: describe(error) });
+      this.kill(thread);
+    });
+  }
+
+  #checkDrained(): void {
+    if (this.#members.every((member) => member === null || member.isDrained)) this.#whenDrained?.();
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

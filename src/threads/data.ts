@@ -1,0 +1,127 @@
+/**
+ * A data thread: its own event loop, its own listening sockets on the ports that all of them share, its own sessions.
+ * This file is where such a thread starts. It touches no file and waits for nobody; what it has to say goes to the control
+ * thread in messages.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { systemClock } from "../clock.ts";
+import { ThreadCounters } from "../observe/counters.ts";
+import { ThreadLog } from "../observe/threadlog.ts";
+import type { Gate, Observer } from "../proxy/gate.ts";
+import { Session } from "../proxy/session.ts";
+import { Sessions, SWEEP_MS } from "../proxy/sessions.ts";
+import { chooseWire } from "../wire/choose.ts";
+import { ListenError, type Listening } from "../wire/wire.ts";
+import { makeGates } from "./gates.ts";
+import type { Endpoints, ThreadData, ToControl, ToData } from "./messages.ts";
+import { counterShape } from "./shared.ts";
+
+class DataThread {
+  readonly #post: (message: ToControl) => void;
+  readonly #log: ThreadLog;
+  readonly #counters: ThreadCounters;
+  readonly #sessions = new Sessions(systemClock);
+  readonly #wire = chooseWire(process.env);
+  readonly #gates: readonly Gate[];
+  #listening: Listening[] = [];
+
+  constructor(data: ThreadData, post: (message: ToControl) => void) {
+    const { configuration, thread, memory, backlog } = data;
+    this.#post = post;
+    this.#counters = new ThreadCounters(memory.counters, counterShape(configuration), thread);
+    this.#log = new ThreadLog({
+      level: configuration.log.level,
+      backlog,
+      send: (lines) => post({ type: "log", lines }),
+      dropped: () => this.#counters.lineDropped(),
+    });
+    this.#gates = makeGates(configuration, {
+      memory,
+      thread,
+      wire: this.#wire,
+      clock: systemClock,
+      sessions: this.#sessions,
+      observer: this.#observer(),
+    });
+    setInterval(() => this.#sessions.sweep(), SWEEP_MS);
+  }
+
+  obey(message: ToData): void {
+    switch (message.type) {
+      case "listen":
+        void this.#listen(message.endpoints);
+        return;
+      case "drain":
+        return this.#drain();
+      case "cut":
+        return this.#sessions.cutAll();
+      default:
+        return message satisfies never;
+    }
+  }
+
+  /** All or nothing. */
+  async #listen(endpoints: Endpoints): Promise<void> {
+    for (const gate of this.#gates) {
+      for (const endpoint of endpoints[gate.index]!) {
+        try {
+          const listening = await this.#wire.listen({
+            endpoint,
+            reusePort: true,
+            onConnection: (connection) => new Session(gate, connection).accept(),
+            onAcceptError: (code) => this.#log.event("warn", "accept", { listener: gate.options.name, code }),
+          });
+          this.#listening.push(listening);
+        } catch (error) {
+          if (!(error instanceof ListenError)) throw error;
+          this.#stopListening();
+          return this.#post({ type: "unbound", listener: gate.options.name, message: error.message });
+        }
+      }
+    }
+    this.#post({ type: "listening", endpoints: this.#bound(endpoints), wire: this.#wire.name });
+  }
+
+  #bound(endpoints: Endpoints): Endpoints {
+    const bound = this.#listening.values();
+    return endpoints.map((asked) => asked.map(() => bound.next().value!.endpoint));
+  }
+
+  #drain(): void {
+    this.#stopListening();
+    this.#sessions.whenEmpty(() => {
+      this.#log.flush();
+      this.#post({ type: "drained" });
+    });
+  }
+
+  #stopListening(): void {
+    for (const listening of this.#listening) listening.close();
+    this.#listening = [];
+  }
+
+  #observer(): Observer {
+    const counters = this.#counters;
+    const log = this.#log;
+    return {
+      accepted: (gate) => counters.accepted(gate.index),
+      connected: (gate, milliseconds) => counters.connected(gate.poolIndex, milliseconds),
+      limited: (gate, client, { excess, count, limit, refused }) => {
+        if (excess === null) return;
+        if (!refused) counters.dryRun(gate.index, excess);
+        log.limit({ service: gate.options.name, client, reason: excess, count, limit, dryRun: !refused });
+      },
+      ended: (gate, record) => {
+        counters.ended(gate.index, record);
+        log.session(gate.options, record);
+      },
+    };
+  }
+}
+
+if (parentPort !== null) {
+  const port = parentPort;
+  const data: ThreadData = workerData;
+  const thread = new DataThread(data, (message) => port.postMessage(message));
+  port.on("message", (message: ToData) => thread.obey(message));
+}

@@ -1,0 +1,164 @@
+/**
+ * The running gateway, as its control thread: memory, log, admin address and data threads, started in this order and
+ * ended in the opposite one. It carries no mail: a busy or blocked control thread holds no session up.
+ */
+import { endpointText } from "../address.ts";
+import { systemClock } from "../clock.ts";
+import type { Configuration } from "../config/options.ts";
+import { CONTROL, Table } from "../limits/table.ts";
+import { Total } from "../limits/total.ts";
+import { type Admin, openAdmin, type Readiness } from "../observe/admin.ts";
+import { Counters } from "../observe/counters.ts";
+import { type Log, openLog } from "../observe/log.ts";
+import { Metrics, type ServerState } from "../observe/metrics.ts";
+import { Pool } from "../pools/pool.ts";
+import { clientSource } from "./clients.ts";
+import { Crew } from "./crew.ts";
+import { connectionsThatFit } from "./openfiles.ts";
+import { allocate, counterShape, scopesOf } from "./shared.ts";
+
+/**
+ * - `starting`: not all listeners accept yet.
+ * - `ready`: they do.
+ * - `draining`: nobody is accepted any more.
+ */
+type State = "starting" | "ready" | "draining";
+
+export class Gateway {
+  readonly #configuration: Configuration;
+  readonly #log: Log;
+  readonly #pools: readonly Pool[];
+  readonly #crew: Crew;
+  readonly #metrics: Metrics;
+  readonly #table: Table;
+  #admin: Admin | null = null;
+  #state: State = "starting";
+
+  /** Starts the gateway; resolves when every listener accepts. @throws Error that says what could not be had, and why. */
+  static async start(asked: Configuration, version: string): Promise<Gateway> {
+    const log = await openLog(asked.log);
+    const gateway = new Gateway(capped(asked, log), log, version);
+    try {
+      await gateway.#open();
+    } catch (error) {
+      await gateway.#close();
+      throw error;
+    }
+    return gateway;
+  }
+
+  private constructor(configuration: Configuration, log: Log, version: string) {
+    const memory = allocate(configuration);
+    const counters = new Counters(memory.counters, counterShape(configuration));
+    const total = new Total(memory.total, CONTROL, configuration.maxConnections);
+    this.#configuration = configuration;
+    this.#log = log;
+    this.#pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!));
+    this.#table = new Table(memory.table, CONTROL);
+    this.#crew = new Crew({
+      configuration,
+      memory,
+      log,
+      reclaim: (thread) => {
+        if (!this.#table.reclaim(thread)) return false;
+        total.reclaim(thread);
+        counters.threadDied(thread);
+        return true;
+      },
+    });
+    this.#metrics = new Metrics({
+      version,
+      listeners: configuration.listeners.map(({ name }) => name),
+      pools: configuration.pools.map(({ name }) => name),
+      counters,
+      clients: this.#clients(),
+      servers: () => this.#servers(),
+      linesDropped: () => log.linesDropped,
+      topClients: configuration.admin.topClients,
+    });
+  }
+
+  /** The bound addresses by listener, as in the `ready` line. */
+  get listeners(): Readonly<Record<string, readonly string[]>> {
+    const names = this.#configuration.listeners.map(({ name }) => name);
+    return Object.fromEntries(
+      names.map((name, index) => [name, this.#crew.endpoints[index]!.map(endpointText)]),
+    );
+  }
+
+  get admin(): string {
+    return this.#admin === null ? "" : endpointText(this.#admin.endpoint);
+  }
+
+  get crew(): Crew {
+    return this.#crew;
+  }
+
+  /** Accepts nobody any more, lets the sessions end within the configured time, then ends. */
+  async drain(): Promise<void> {
+    this.#state = "draining";
+    this.#log.event("info", "draining");
+    await this.#crew.drain(this.#configuration.drainMs);
+    this.#log.event("info", "drained");
+    await this.#close();
+  }
+
+  /** Opens the log's file anew, after somebody has renamed it. */
+  reopenLog(): void {
+    this.#log.reopen();
+    this.#log.event("info", "reopened");
+  }
+
+  async #open(): Promise<void> {
+    const { admin } = this.#configuration;
+    this.#admin = await openAdmin(admin, {
+      metrics: this.#metrics,
+      clients: this.#clients(),
+      log: this.#log,
+      state: () => this.#readiness(),
+    });
+    await this.#crew.start();
+    this.#state = "ready";
+    const { listeners, crew } = this;
+    this.#log.event("info", "ready", { listeners, admin: this.admin, wire: crew.wire });
+  }
+
+  async #close(): Promise<void> {
+    await this.#crew.stop();
+    await this.#admin?.close();
+    await this.#log.close();
+  }
+
+  #readiness(): Readiness {
+    if (this.#state !== "ready") return { ready: false, reason: this.#state };
+    const now = systemClock.seconds();
+    const down = this.#pools.find((pool) => pool.isDown(now));
+    if (down === undefined) return { ready: true, reason: null };
+    return { ready: false, reason: `pool ${down.options.name} has no server` };
+  }
+
+  *#servers(): Generator<ServerState> {
+    const now = systemClock.seconds();
+    for (const pool of this.#pools) {
+      for (const server of pool.servers) {
+        yield { pool: pool.options.name, server: server.name, isUp: pool.isUp(server, now) };
+      }
+    }
+  }
+
+  #clients() {
+    return clientSource(this.#table, scopesOf(this.#configuration), systemClock);
+  }
+}
+
+/** The configuration with no more connections than there can be open files for. */
+function capped(configuration: Configuration, log: Log): Configuration {
+  const { maxConnections, threads } = configuration;
+  const fit = connectionsThatFit(threads);
+  if (fit === null || fit >= maxConnections) return configuration;
+  log.event("warn", "open-files", {
+    detail: `the limit of open files holds ${fit} connections, not ${maxConnections}: raise it (ulimit -n), or lower maxConnections`,
+    maxConnections: fit,
+  });
+  return { ...configuration, maxConnections: fit };
+}

@@ -1,0 +1,39 @@
+/** What the control thread and the data threads say to each other. */
+import type { Endpoint } from "../address.ts";
+import type { Configuration } from "../config/options.ts";
+import type { SharedMemory } from "./shared.ts";
+
+/** What a data thread is born with. */
+export interface ThreadData {
+  readonly configuration: Configuration;
+  /** From 0. */
+  readonly thread: number;
+  readonly memory: SharedMemory;
+  /** The log lines that it has sent and that are not written yet: see `ThreadLog`. */
+  readonly backlog: Int32Array;
+}
+
+/** For each listener, in the configuration's order, what it listens on. */
+export type Endpoints = readonly (readonly Endpoint[])[];
+
+/**
+ * - `listen`: on exactly these; the answer is `listening` or `unbound`.
+ * - `drain`: accept nobody any more; the answer is `drained`, once the last session has gone.
+ * - `cut`: end the sessions that are left.
+ */
+export type ToData =
+  | { readonly type: "listen"; readonly endpoints: Endpoints }
+  | { readonly type: "drain" }
+  | { readonly type: "cut" };
+
+/**
+ * - `listening`: on these, with their real ports.
+ * - `unbound`: one of them could not be bound, and none is listened on.
+ * - `log`: whole lines.
+ * - `drained`: no session is left.
+ */
+export type ToControl =
+  | { readonly type: "listening"; readonly endpoints: Endpoints; readonly wire: string }
+  | { readonly type: "unbound"; readonly listener: string; readonly message: string }
+  | { readonly type: "log"; readonly lines: string }
+  | { readonly type: "drained" };

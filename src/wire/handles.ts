@@ -1,0 +1,374 @@
+/**
+ * The wire on libuv's TCP handles: no stream objects, no buffer for each read, no callback objects for each write.
+ *
+ * All connections of a thread read into one shared buffer, and what they read is handed out as a copy in a slab: for the
+ * few hundred bytes of a command that costs less than a buffer for each read. A connection that reads in bulk is given a
+ * private buffer, from which its bytes are handed out uncopied. libuv keeps a pointer, not a copy, to what it could not
+ * write at once, so a private buffer is not read into again while such a write is pending (`#borrowed`).
+ */
+import { getSystemErrorName } from "node:util";
+import { Address, type AddressAndPort, type Endpoint } from "../address.ts";
+import type { Libuv, ShutdownRequest, SocketName, TcpHandle, WriteRequest } from "./libuv.ts";
+import {
+  type Connection,
+  type ConnectionOwner,
+  ListenError,
+  type Listening,
+  type ListenOptions,
+  nobody,
+  type Wire,
+} from "./wire.ts";
+
+/** What one read takes at most while a connection is not in bulk; a read that fills it is the sign of bulk. */
+const SHARED_BYTES = 64 * 1024;
+
+/** Reads up to here are copied; a quarter of the slab, so that few bytes of a slab are lost at its end. */
+const COPY_BYTES_MAX = 16 * 1024;
+const SLAB_BYTES = 64 * 1024;
+
+/** A private buffer: 64 KiB cost about twice the CPU of 256 KiB for each byte, and 1 MiB hardly less. */
+const PRIVATE_BYTES = 256 * 1024;
+
+/** Private buffers that are kept for the next connection: 8 MiB. */
+const SPARES_MAX = 32;
+
+/** Private buffers at the same time, 64 MiB; connections beyond it read on into the shared one. */
+const PRIVATE_MAX = 256;
+
+/** A connection that has read nothing for so long gives its private buffer back. */
+const QUIET_SWEEP_MS = 5000;
+
+/** libuv keeps a small record for each buffer that was ever set from outside a read: 256 of them are 12 KiB. */
+const REBINDS_MAX = 256;
+
+/** The kernel lowers it to its own net.core.somaxconn. */
+const BACKLOG = 4096;
+
+const UV_EOF = -4095;
+
+type OwnedHandle = TcpHandle & { connection: HandleConnection };
+type OwnedWrite = WriteRequest & {
+  writer: HandleConnection;
+  lender: HandleConnection | null;
+  bytes: Uint8Array;
+};
+type OwnedShutdown = ShutdownRequest & { connection: HandleConnection };
+
+export class HandleWire implements Wire {
+  readonly name = "handles";
+  readonly #libuv: Libuv;
+  readonly #memory: Memory;
+
+  constructor(libuv: Libuv) {
+    this.#libuv = libuv;
+    this.#memory = new Memory(libuv);
+  }
+
+  async listen(options: ListenOptions): Promise<Listening> {
+    const { TCP, constants } = this.#libuv;
+    const { endpoint } = options;
+    const handle = new TCP(constants.SERVER);
+    const six = endpoint.host.includes(":");
+    const flags =
+      (options.reusePort ? constants.UV_TCP_REUSEPORT : 0) | (six ? constants.UV_TCP_IPV6ONLY : 0);
+    const status =
+      (six
+        ? handle.bind6(endpoint.host, endpoint.port, flags)
+        : handle.bind(endpoint.host, endpoint.port, flags)) || handle.listen(BACKLOG);
+    if (status !== 0) {
+      handle.close();
+      throw new ListenError(endpoint, codeOf(status));
+    }
+    handle.onconnection = (failure, client) => {
+      if (failure !== 0) options.onAcceptError(codeOf(failure));
+      else options.onConnection(new HandleConnection(this.#memory, client, nobody));
+    };
+    const bound: SocketName = {};
+    handle.getsockname(bound);
+    return {
+      endpoint: { host: endpoint.host, port: bound.port ?? endpoint.port },
+      close: () => handle.close(),
+    };
+  }
+
+  connect(endpoint: Endpoint, owner: ConnectionOwner): Connection {
+    const { TCP, TCPConnectWrap, constants } = this.#libuv;
+    const handle = new TCP(constants.SOCKET);
+    const connection = new HandleConnection(this.#memory, handle, owner);
+    const request = new TCPConnectWrap();
+    request.oncomplete = connected;
+    const status = endpoint.host.includes(":")
+      ? handle.connect6(request, endpoint.host, endpoint.port)
+      : handle.connect(request, endpoint.host, endpoint.port);
+    if (status !== 0) process.nextTick(() => connection.fail(status));
+    return connection;
+  }
+}
+
+/** The buffers that the connections of a thread share. */
+class Memory {
+  readonly libuv: Libuv;
+  readonly shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
+  /** Used again for each write that completes at once. */
+  idleWrite: OwnedWrite | null = null;
+  /** The connection whose bytes are being handed out. */
+  reading: HandleConnection | null = null;
+  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  #slabUsed = 0;
+  readonly #spares: Buffer[] = [];
+  readonly #bulk = new Set<HandleConnection>();
+  #sweeper: NodeJS.Timeout | null = null;
+
+  constructor(libuv: Libuv) {
+    this.libuv = libuv;
+  }
+
+  copy(bytes: Uint8Array, length: number): Buffer {
+    if (length > COPY_BYTES_MAX) return Buffer.from(bytes.subarray(0, length));
+    if (this.#slabUsed + length > SLAB_BYTES) {
+      this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.#slabUsed = 0;
+    }
+    const copy = this.#slab.subarray(this.#slabUsed, this.#slabUsed + length);
+    this.#slabUsed += length;
+    copy.set(length === bytes.length ? bytes : bytes.subarray(0, length));
+    return copy;
+  }
+
+  /** A private buffer for a connection in bulk; null when there are too many already. */
+  lend(to: HandleConnection): Buffer | null {
+    if (this.#bulk.size >= PRIVATE_MAX) return null;
+    this.#bulk.add(to);
+    this.#sweeper ??= setInterval(() => this.#sweep(), QUIET_SWEEP_MS).unref();
+    return this.#spares.pop() ?? Buffer.allocUnsafeSlow(PRIVATE_BYTES);
+  }
+
+  takeBack(from: HandleConnection, buffer: Buffer): void {
+    this.#bulk.delete(from);
+    if (this.#spares.length < SPARES_MAX) this.#spares.push(buffer);
+  }
+
+  #sweep(): void {
+    for (const connection of this.#bulk) connection.rest();
+    if (this.#bulk.size > 0 || this.#sweeper === null) return;
+    clearInterval(this.#sweeper);
+    this.#sweeper = null;
+    this.#spares.length = 0;
+  }
+}
+
+class HandleConnection implements Connection {
+  owner: ConnectionOwner;
+  readonly #memory: Memory;
+  #handle: TcpHandle | null;
+  /** Null while reads go into the shared buffer. */
+  #private: Buffer | null = null;
+  /** Pending writes of other connections that point into the private buffer. */
+  #borrowed = 0;
+  #pendingWrites = 0;
+  #reading = false;
+  /** Whether anything was read since the last sweep. */
+  #busy = false;
+  #rebinds = 0;
+
+  constructor(memory: Memory, handle: TcpHandle, owner: ConnectionOwner) {
+    this.owner = owner;
+    this.#memory = memory;
+    this.#handle = handle;
+    (handle as OwnedHandle).connection = this;
+    handle.onread = onRead;
+    handle.useUserBuffer(memory.shared);
+    handle.setNoDelay(true);
+  }
+
+  peer(): AddressAndPort | null {
+    const name: SocketName = {};
+    return this.#handle?.getpeername(name) === 0 ? nameOf(name) : null;
+  }
+
+  local(): AddressAndPort | null {
+    const name: SocketName = {};
+    return this.#handle?.getsockname(name) === 0 ? nameOf(name) : null;
+  }
+
+  start(): void {
+    if (this.#handle === null || this.#reading) return;
+    // Only an owner that forgot to wait for the drain gets here with a borrowed buffer; its bytes are kept whole.
+    if (this.#borrowed > 0) this.#rebind(Buffer.allocUnsafeSlow(PRIVATE_BYTES));
+    this.#reading = true;
+    this.#handle.readStart();
+  }
+
+  stop(): void {
+    if (this.#handle === null || !this.#reading) return;
+    this.#reading = false;
+    this.#handle.readStop();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#handle === null || bytes.length === 0) return true;
+    const { libuv } = this.#memory;
+    const request = this.#memory.idleWrite ?? (new libuv.WriteWrap() as OwnedWrite);
+    this.#memory.idleWrite = request;
+    const status = this.#handle.writeBuffer(request, bytes);
+    if (status !== 0) {
+      // Told on the next tick: an owner is not called back from within its own call.
+      process.nextTick(() => this.fail(status));
+      return true;
+    }
+    if (libuv.streamBaseState[libuv.kLastWriteWasAsync] === 0) return this.#pendingWrites === 0;
+    this.#memory.idleWrite = null;
+    const lender = this.#memory.reading?.lends(bytes) === true ? this.#memory.reading : null;
+    if (lender !== null) lender.#borrowed++;
+    request.oncomplete = written;
+    request.writer = this;
+    request.lender = lender;
+    request.bytes = bytes;
+    this.#pendingWrites++;
+    return false;
+  }
+
+  end(): void {
+    if (this.#handle === null) return;
+    const request = new this.#memory.libuv.ShutdownWrap() as OwnedShutdown;
+    request.connection = this;
+    request.oncomplete = shutDown;
+    const status = this.#handle.shutdown(request);
+    if (status < 0) process.nextTick(() => this.fail(status));
+  }
+
+  close(): void {
+    const handle = this.#handle;
+    if (handle === null) return;
+    this.#handle = null;
+    this.#reading = false;
+    handle.close();
+    this.owner = nobody;
+    if (this.#borrowed === 0) this.#giveBack();
+  }
+
+  /** The system's `status` ended this connection. */
+  fail(status: number): void {
+    if (this.#handle === null) return;
+    const { owner } = this;
+    this.close();
+    owner.onError(this, codeOf(status));
+  }
+
+  connected(): void {
+    if (this.#handle !== null) this.owner.onConnect(this);
+  }
+
+  /** The handle has read, or has failed to. Returns what libuv reads into next, or undefined for the same buffer. */
+  read(): Uint8Array | undefined {
+    const { streamBaseState, kReadBytesOrError } = this.#memory.libuv;
+    const status = streamBaseState[kReadBytesOrError]!;
+    if (status > 0) return this.#received(status);
+    if (status < 0 && status !== UV_EOF) this.fail(status);
+    else if (status === UV_EOF) {
+      this.#reading = false;
+      this.owner.onEnd(this);
+    }
+    return undefined;
+  }
+
+  #received(length: number): Uint8Array | undefined {
+    const memory = this.#memory;
+    const buffer = this.#private;
+    if (buffer !== null && length > COPY_BYTES_MAX) {
+      this.#busy = true;
+      this.#handOut(buffer.subarray(0, length));
+      // As in `start`: whoever reads on over a pending write gets another buffer.
+      if (this.#borrowed > 0 && this.#reading) return this.#replacePrivate();
+      return undefined;
+    }
+    this.#handOut(memory.copy(buffer ?? memory.shared, length));
+    if (this.#handle === null) return undefined;
+    if (buffer !== null && this.#borrowed === 0) {
+      this.#giveBack();
+      return memory.shared;
+    }
+    if (buffer === null && length === SHARED_BYTES) {
+      this.#private = memory.lend(this);
+      this.#busy = true;
+      return this.#private ?? undefined;
+    }
+    return undefined;
+  }
+
+  lends(bytes: Uint8Array): boolean {
+    return this.#private !== null && bytes.buffer === this.#private.buffer;
+  }
+
+  written(request: OwnedWrite, status: number): void {
+    const { lender } = request;
+    if (lender !== null && --lender.#borrowed === 0 && lender.#handle === null) lender.#giveBack();
+    this.#pendingWrites--;
+    if (status < 0) this.fail(status);
+    else if (this.#pendingWrites === 0 && this.#handle !== null) this.owner.onDrain(this);
+  }
+
+  /** Gives the private buffer back if nothing was read since the last time. */
+  rest(): void {
+    if (!this.#busy && this.#borrowed === 0 && this.#rebinds < REBINDS_MAX) this.#rebind(null);
+    this.#busy = false;
+  }
+
+  #handOut(bytes: Uint8Array): void {
+    this.#memory.reading = this;
+    this.owner.onData(this, bytes);
+    this.#memory.reading = null;
+  }
+
+  #rebind(buffer: Buffer | null): void {
+    this.#rebinds++;
+    if (buffer === null) this.#giveBack();
+    else this.#private = buffer;
+    this.#handle?.useUserBuffer(buffer ?? this.#memory.shared);
+  }
+
+  #replacePrivate(): Buffer {
+    this.#private = Buffer.allocUnsafeSlow(PRIVATE_BYTES);
+    return this.#private;
+  }
+
+  #giveBack(): void {
+    if (this.#private === null) return;
+    this.#memory.takeBack(this, this.#private);
+    this.#private = null;
+  }
+}
+
+function onRead(this: TcpHandle): Uint8Array | undefined {
+  return (this as OwnedHandle).connection.read();
+}
+
+function connected(status: number, handle: TcpHandle): void {
+  const { connection } = handle as OwnedHandle;
+  if (status === 0) connection.connected();
+  else connection.fail(status);
+}
+
+function written(this: WriteRequest, status: number): void {
+  const request = this as OwnedWrite;
+  request.writer.written(request, status);
+}
+
+function shutDown(this: ShutdownRequest, status: number): void {
+  if (status < 0) (this as OwnedShutdown).connection.fail(status);
+}
+
+function nameOf(name: SocketName): AddressAndPort | null {
+  const address = Address.parse(withoutZone(name.address ?? ""));
+  return address === null ? null : { address, port: name.port ?? 0 };
+}
+
+/** The kernel names the interface of a link-local peer (`fe80::1%eth0`, RFC 4007 11); postern tells none apart. */
+function withoutZone(text: string): string {
+  const zone = text.indexOf("%");
+  return zone < 0 ? text : text.slice(0, zone);
+}
+
+function codeOf(status: number): string {
+  return getSystemErrorName(status);
+}

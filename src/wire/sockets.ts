@@ -1,0 +1,118 @@
+/**
+ * The wire on documented `node:net` only: the way that every Node has, for where libuv's handles cannot be had and for
+ * comparing the two.
+ */
+import { createServer, connect as netConnect, type Socket } from "node:net";
+import { Address, type AddressAndPort, type Endpoint } from "../address.ts";
+import {
+  type Connection,
+  type ConnectionOwner,
+  ListenError,
+  type Listening,
+  type ListenOptions,
+  nobody,
+  type Wire,
+} from "./wire.ts";
+
+/** As in `handles.ts`; the kernel lowers it to its own net.core.somaxconn. */
+const BACKLOG = 4096;
+
+export class SocketWire implements Wire {
+  readonly name = "net";
+
+  listen(options: ListenOptions): Promise<Listening> {
+    const { endpoint } = options;
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+    server.on("connection", (socket) => options.onConnection(new SocketConnection(socket, nobody)));
+    return new Promise((resolve, reject) => {
+      server.once("error", (error) => reject(new ListenError(endpoint, codeOf(error))));
+      server.listen(
+        {
+          host: endpoint.host,
+          port: endpoint.port,
+          backlog: BACKLOG,
+          reusePort: options.reusePort,
+          ipv6Only: endpoint.host.includes(":"),
+        },
+        () => {
+          server.removeAllListeners("error");
+          server.on("error", (error) => options.onAcceptError(codeOf(error)));
+          const bound = server.address();
+          const port = bound !== null && typeof bound === "object" ? bound.port : endpoint.port;
+          resolve({ endpoint: { host: endpoint.host, port }, close: () => server.close() });
+        },
+      );
+    });
+  }
+
+  connect(endpoint: Endpoint, owner: ConnectionOwner): Connection {
+    const socket = netConnect({
+      host: endpoint.host,
+      port: endpoint.port,
+      allowHalfOpen: true,
+      noDelay: true,
+    });
+    const connection = new SocketConnection(socket, owner);
+    socket.once("connect", () => connection.owner.onConnect(connection));
+    return connection;
+  }
+}
+
+class SocketConnection implements Connection {
+  owner: ConnectionOwner;
+  readonly #socket: Socket;
+
+  constructor(socket: Socket, owner: ConnectionOwner) {
+    this.owner = owner;
+    this.#socket = socket;
+    socket.on("data", (bytes: Buffer) => this.owner.onData(this, bytes));
+    socket.pause();
+    socket.on("end", () => this.owner.onEnd(this));
+    socket.on("drain", () => this.owner.onDrain(this));
+    socket.on("error", (error) => this.#fail(codeOf(error)));
+  }
+
+  peer(): AddressAndPort | null {
+    return nameOf(this.#socket.remoteAddress, this.#socket.remotePort);
+  }
+
+  local(): AddressAndPort | null {
+    return nameOf(this.#socket.localAddress, this.#socket.localPort);
+  }
+
+  start(): void {
+    this.#socket.resume();
+  }
+
+  stop(): void {
+    this.#socket.pause();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return bytes.length === 0 || this.#socket.write(bytes);
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  close(): void {
+    this.owner = nobody;
+    this.#socket.destroy();
+  }
+
+  #fail(code: string): void {
+    const { owner } = this;
+    this.close();
+    owner.onError(this, code);
+  }
+}
+
+function nameOf(text: string | undefined, port: number | undefined): AddressAndPort | null {
+  const address = Address.parse(text?.replace(/%.*$/, "") ?? "");
+  return address === null ? null : { address, port: port ?? 0 };
+}
+
+function codeOf(error: Error): string {
+  return "code" in error && typeof error.code === "string" ? error.code : error.name;
+}

@@ -1,0 +1,165 @@
+/** The limits: what the real anvil(8) answered to the same events, and what postern adds to it. */
+import t from "tap";
+import { Address } from "../../src/address.ts";
+import { type Admission, Limiter } from "../../src/limits/limiter.ts";
+import type { LimitOptions } from "../../src/limits/options.ts";
+import { Table } from "../../src/limits/table.ts";
+
+const ENDED = { refused: false, bytes: 0 };
+const CLIENT = ip("203.0.113.7");
+
+const OFF: LimitOptions = {
+  timeUnitSeconds: 10,
+  connectionCount: 0,
+  connectionRate: 0,
+  exceptions: [],
+  ipv4PrefixLength: 32,
+  ipv6PrefixLength: 64,
+  scope: null,
+  dryRun: false,
+};
+
+function ip(text: string): Address {
+  const address = Address.parse(text);
+  if (address === null) throw new Error(text);
+  return address;
+}
+
+function limiter(
+  options: Partial<LimitOptions>,
+  table = new Table(Table.allocate({ entries: 64, threads: 1 }), 0),
+): Limiter {
+  return new Limiter(table, { ...OFF, ...options }, 0);
+}
+
+/** Connects at each of `times` (seconds with fractions, as events come), ending `staysSeconds` later; who was let in. */
+function accepted(limits: Limiter, times: readonly number[], staysSeconds = 0.1): number[] {
+  const open: { end: number; lease: number }[] = [];
+  const leave = (now: number) => {
+    while (open[0] !== undefined && open[0].end <= now) {
+      const { end, lease } = open.shift()!;
+      limits.disconnect(lease, ENDED, Math.floor(end));
+    }
+  };
+  return times.filter((time) => {
+    leave(time);
+    const { lease, refused } = limits.connect(CLIENT, Math.floor(time));
+    open.push({ end: time + staysSeconds, lease });
+    return !refused;
+  });
+}
+
+const excesses = (limits: Limiter, clients: readonly Address[]) =>
+  clients.map((client) => limits.connect(client, 100).excess);
+
+t.test(
+  "Limiter answers as anvil does when one client comes each second for 26 seconds, limit 3 in 10",
+  async (t) => {
+    const everySecond = Array.from({ length: 26 }, (_, second) => second);
+    t.strictSame(accepted(limiter({ connectionRate: 3 }), everySecond), [0, 1, 2, 11, 12, 13, 22, 23, 24]);
+  },
+);
+
+t.test("Limiter answers as anvil does when a window of 10 s lapses in the eleventh second", async (t) => {
+  const times = [0, 8, 8, 9.6, 10.8, 11.2, 11.6, 12].map((time) => time + 0.3);
+  const expected = [0, 8, 8, 10.8, 11.2, 11.6].map((time) => time + 0.3);
+  t.strictSame(accepted(limiter({ connectionRate: 3 }), times), expected);
+});
+
+t.test("Limiter answers as anvil does when a client stays away for one unit", async (t) => {
+  // Asked of Postfix 3.7's anvil itself, unit 4 s: a client that left in its first second counts from 1 again in the
+  // fourth, one that left in the next second counts on there, and from 1 in the fifth.
+  const unit = { timeUnitSeconds: 4, connectionRate: 1 };
+  t.strictSame(accepted(limiter(unit), [0.3, 0.4, 3.9, 8.1], 0.1), [0.3, 8.1]);
+  t.strictSame(
+    accepted(limiter(unit), [0.3, 0.4, 4.6], 0.1),
+    [0.3, 4.6],
+    "came and went in the first second",
+  );
+  t.strictSame(accepted(limiter(unit), [0.3, 4.6, 5.1], 0.8), [0.3, 5.1], "left in the next second");
+  t.strictSame(accepted(limiter(unit), [0.3, 4.6, 5.1], 60), [0.3, 5.1], "never left");
+});
+
+t.test("Limiter says what was counted and which limit it exceeds, concurrency first", async (t) => {
+  const limits = limiter({ connectionCount: 2, connectionRate: 3 });
+  const connect = () => limits.connect(CLIENT, 100);
+  const [first, second, third] = [connect(), connect(), connect()];
+  t.match(first, { excess: null, count: 0, limit: 0, refused: false });
+  t.match(second, { excess: null, refused: false });
+  t.match(third, { excess: "connection-count", count: 3, limit: 2, refused: true });
+  t.match(connect(), { excess: "connection-count", count: 4, limit: 2, refused: true }, "both are exceeded");
+  for (const { lease } of [first, second, third]) limits.disconnect(lease, ENDED, 101);
+  t.match(connect(), { excess: "connection-rate", count: 5, limit: 3, refused: true });
+});
+
+t.test("Limiter counts refused connections among the concurrent when they are still open", async (t) => {
+  const limits = limiter({ connectionCount: 1 });
+  const admissions = [1, 2, 3].map(() => limits.connect(CLIENT, 100));
+  t.strictSame(
+    admissions.map(({ refused }) => refused),
+    [false, true, true],
+  );
+  for (const { lease } of admissions.slice(1)) limits.disconnect(lease, { refused: true, bytes: 0 }, 100);
+  t.equal(limits.connect(CLIENT, 100).count, 2);
+});
+
+t.test("Limiter takes addresses for one client when their prefix is the same", async (t) => {
+  const limits = limiter({ connectionCount: 1, ipv4PrefixLength: 24, ipv6PrefixLength: 64 });
+  t.strictSame(
+    excesses(limits, ["203.0.113.7", "203.0.113.200", "203.0.114.7", "::ffff:203.0.114.8"].map(ip)),
+    [null, "connection-count", null, "connection-count"],
+  );
+  t.strictSame(excesses(limits, ["2001:db8::1", "2001:db8::2:0:0:1", "2001:db8:0:1::1"].map(ip)), [
+    null,
+    "connection-count",
+    null,
+  ]);
+});
+
+t.test(
+  "Limiter keeps counters apart when scopes differ, and together when two threads share one",
+  async (t) => {
+    const memory = Table.allocate({ entries: 4, threads: 2 });
+    const options = { connectionCount: 1 };
+    const here = limiter(options, new Table(memory, 0));
+    const there = limiter(options, new Table(memory, 1));
+    t.equal(here.connect(CLIENT, 100).excess, null);
+    t.equal(there.connect(CLIENT, 100).excess, "connection-count");
+    const elsewhere = new Limiter(new Table(memory, 0), { ...OFF, ...options }, 1);
+    t.equal(elsewhere.connect(CLIENT, 100).excess, null);
+  },
+);
+
+t.test("Limiter counts but never limits a client when it is among the exceptions", async (t) => {
+  const limits = limiter({ connectionCount: 1, exceptions: ["203.0.113.0/24", "2001:db8::/32"] });
+  const clients = ["203.0.113.7", "203.0.113.7", "2001:db8::1", "2001:db8::1", "192.0.2.1", "192.0.2.1"].map(
+    ip,
+  );
+  t.strictSame(excesses(limits, clients), [null, null, null, null, null, "connection-count"]);
+});
+
+t.test("Limiter says the excess and refuses nothing when it runs dry", async (t) => {
+  const limits = limiter({ connectionCount: 1, dryRun: true });
+  const admissions: Admission[] = [1, 2].map(() => limits.connect(CLIENT, 100));
+  t.match(admissions, [
+    { excess: null, refused: false },
+    { excess: "connection-count", count: 2, limit: 1, refused: false },
+  ]);
+});
+
+t.test("Limiter refuses by a full table all but those whom limits do not bind", async (t) => {
+  const full = new Table(Table.allocate({ entries: 1, threads: 1 }), 0);
+  const taken = limiter({}, full).connect(ip("192.0.2.1"), 100);
+  const refused = limiter({}, full).connect(CLIENT, 100);
+  t.strictSame(refused, { lease: -1, excess: "max-connections", count: 2, limit: 1, refused: true });
+  t.match(limiter({ dryRun: true }, full).connect(CLIENT, 100), {
+    lease: -1,
+    excess: "max-connections",
+    refused: false,
+  });
+  const exempt = limiter({ exceptions: ["203.0.113.7"] }, full).connect(CLIENT, 100);
+  t.strictSame(exempt, { lease: -1, excess: null, count: 0, limit: 0, refused: false });
+  limiter({}, full).disconnect(exempt.lease, ENDED, 100);
+  limiter({}, full).disconnect(taken.lease, ENDED, 100);
+  t.equal(limiter({}, full).connect(CLIENT, 100).refused, false);
+});

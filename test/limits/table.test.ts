@@ -1,0 +1,283 @@
+/** The table against a plain Map, and its edges one by one. */
+import fc from "fast-check";
+import t from "tap";
+import { Address, Network } from "../../src/address.ts";
+import { type Arrival, CONTROL, NO_LEASE, Table } from "../../src/limits/table.ts";
+import { checkTable } from "./invariants.ts";
+
+const UNIT = 10;
+const SCOPE = 7;
+const START = 1000;
+
+function arrival(client: number, nowSeconds: number, scope = SCOPE): Arrival {
+  const prefix = Address.v4(client);
+  return { scope, prefix, length: 32, nowSeconds, unitSeconds: UNIT, concurrency: 0, connections: 0 };
+}
+
+function networkOf(client: number): Network {
+  return new Network(Address.v4(client), 32);
+}
+
+interface ModelClient {
+  start: number;
+  seen: number;
+  connections: number;
+  concurrency: number;
+  totals: { connections: number; refused: number; messages: number; bytes: number };
+}
+
+/** The table as one would write it without shared memory. Idle clients are in `idle`, the oldest first. */
+class Model {
+  readonly clients = new Map<number, ModelClient>();
+  readonly idle = new Set<number>();
+  readonly #capacity: number;
+  evictions = 0;
+  evicted = { connections: 0, refused: 0, messages: 0, bytes: 0 };
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  connect(client: number, now: number): ModelClient | null {
+    if (!this.clients.has(client) && this.clients.size === this.#capacity && !this.#evict()) return null;
+    const found = this.clients.get(client) ?? {
+      start: now,
+      seen: now,
+      connections: 0,
+      concurrency: 0,
+      totals: { connections: 0, refused: 0, messages: 0, bytes: 0 },
+    };
+    this.clients.set(client, found);
+    const forgotten = found.concurrency === 0 && now >= found.seen + UNIT;
+    if (found.start + UNIT < now || forgotten) {
+      found.start = now;
+      found.connections = 0;
+    }
+    this.idle.delete(client);
+    found.seen = now;
+    found.connections++;
+    found.concurrency++;
+    found.totals.connections++;
+    return found;
+  }
+
+  disconnect(client: number, refused: boolean, bytes: number, now: number): void {
+    const found = this.clients.get(client)!;
+    found.seen = now;
+    found.concurrency--;
+    found.totals.bytes += bytes;
+    if (refused) found.totals.refused++;
+    if (found.concurrency === 0) this.idle.add(client);
+  }
+
+  #evict(): boolean {
+    const [oldest] = this.idle;
+    if (oldest === undefined) return false;
+    const { totals } = this.clients.get(oldest)!;
+    this.idle.delete(oldest);
+    this.clients.delete(oldest);
+    this.evictions++;
+    this.evicted.connections += totals.connections;
+    this.evicted.refused += totals.refused;
+    this.evicted.bytes += totals.bytes;
+    return true;
+  }
+}
+
+type Step =
+  | { kind: "connect"; client: number; thread: number }
+  | { kind: "disconnect"; which: number; refused: boolean; bytes: number }
+  | { kind: "wait"; seconds: number };
+
+const CLIENTS = 9;
+const THREADS = 3;
+
+const steps = fc.array(
+  fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        kind: fc.constant("connect" as const),
+        client: fc.nat(CLIENTS - 1),
+        thread: fc.nat(THREADS - 1),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant("disconnect" as const),
+        which: fc.nat(),
+        refused: fc.boolean(),
+        bytes: fc.nat(5000),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("wait" as const),
+        seconds: fc.oneof(fc.nat(2), fc.integer({ min: UNIT - 1, max: UNIT + 2 })),
+      }),
+    },
+  ),
+  { maxLength: 120 },
+);
+
+class Comparison {
+  readonly #memory: SharedArrayBuffer;
+  readonly #tables: Table[];
+  readonly #control: Table;
+  readonly #model: Model;
+  readonly #leases: { client: number; lease: number; thread: number }[] = [];
+  #now = START;
+
+  constructor(capacity: number) {
+    this.#memory = Table.allocate({ entries: capacity, threads: THREADS });
+    this.#tables = Array.from({ length: THREADS }, (_, thread) => new Table(this.#memory, thread));
+    this.#control = new Table(this.#memory, CONTROL);
+    this.#model = new Model(capacity);
+  }
+
+  take(step: Step): void {
+    switch (step.kind) {
+      case "connect":
+        return this.#connect(step.client, step.thread);
+      case "disconnect":
+        return this.#disconnect(step.which, step.refused, step.bytes);
+      case "wait":
+        this.#now += step.seconds;
+        return;
+      default:
+        step satisfies never;
+    }
+  }
+
+  check(): void {
+    checkTable(this.#memory);
+    const { clients, evictions, evicted } = this.#model;
+    const summary = this.#control.summary();
+    same(summary.used, clients.size, "used");
+    same(summary.evictions, evictions, "evictions");
+    same(summary.evicted, evicted, "evicted");
+    same([...this.#control.entries()].length, clients.size, "entries");
+    for (let client = 0; client < CLIENTS; client++) {
+      const found = this.#control.find(SCOPE, networkOf(client));
+      const expected = clients.get(client);
+      if (expected === undefined) {
+        same(found, null, "unknown client");
+        continue;
+      }
+      const { start, seen, connections, concurrency, totals } = expected;
+      same(found!.client.address.text, Address.v4(client).text, "client");
+      same([found!.windowStart, found!.lastSeen], [start, seen], "times");
+      same([found!.connections, found!.concurrency], [connections, concurrency], "counts");
+      same(found!.totals, totals, "totals");
+    }
+  }
+
+  #connect(client: number, thread: number): void {
+    const asked = arrival(client, this.#now);
+    const lease = this.#tables[thread]!.connect(asked);
+    const expected = this.#model.connect(client, this.#now);
+    same(lease === NO_LEASE, expected === null, "full");
+    if (expected === null) return;
+    same([asked.concurrency, asked.connections], [expected.concurrency, expected.connections], "answer");
+    this.#leases.push({ client, lease, thread });
+  }
+
+  #disconnect(which: number, refused: boolean, bytes: number): void {
+    const [held] = this.#leases.splice(which % Math.max(1, this.#leases.length), 1);
+    if (held === undefined) return;
+    this.#tables[held.thread]!.disconnect(held.lease, { refused, bytes }, this.#now);
+    this.#model.disconnect(held.client, refused, bytes, this.#now);
+  }
+}
+
+function same(found: unknown, expected: unknown, what: string): void {
+  const [a, b] = [JSON.stringify(found), JSON.stringify(expected)];
+  if (a !== b) throw new Error(`${what}: ${a}, expected ${b}`);
+}
+
+t.test("Table does what a Map does when several threads' events interleave and the clock moves", async () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 6 }), steps, (capacity, events) => {
+      const comparison = new Comparison(capacity);
+      for (const event of events) {
+        comparison.take(event);
+        comparison.check();
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
+t.test("Table tells clients apart when only scope, one word or the length differs", async (t) => {
+  const table = new Table(Table.allocate({ entries: 16, threads: 1 }), 0);
+  const base = arrival(1, START);
+  const keys: Arrival[] = [
+    base,
+    { ...base, scope: SCOPE + 1 },
+    { ...base, length: 31 },
+    { ...base, prefix: new Address(0xffffffff, 0, 0, 0), length: 64 },
+    { ...base, prefix: new Address(0, 0xffffffff, 0, 0), length: 64 },
+    { ...base, prefix: new Address(0, 0, 0xffffffff, 0), length: 96 },
+    { ...base, prefix: new Address(0, 0, 0, 0xffffffff), length: 128 },
+  ];
+  const leases = new Set(keys.map((key) => table.connect(key)));
+  t.equal(leases.size, keys.length);
+  const texts = [...table.entries()].map(({ client }) => `${client.address.text}/${client.length}`);
+  t.strictSame(texts.slice(3), [
+    "ffff:ffff::/64",
+    "0:0:ffff:ffff::/64",
+    "::ffff:ffff:0:0/96",
+    "::ffff:ffff/128",
+  ]);
+});
+
+t.test(
+  "Table.connect says that the table is full when every entry is in use, and then changes nothing",
+  async (t) => {
+    const memory = Table.allocate({ entries: 2, threads: 1 });
+    const table = new Table(memory, 0);
+    const first = table.connect(arrival(1, START));
+    table.connect(arrival(2, START));
+    t.equal(table.connect(arrival(3, START)), NO_LEASE);
+    checkTable(memory);
+    t.match(table.summary(), { capacity: 2, used: 2, evictions: 0 });
+    table.disconnect(first, { refused: false, bytes: 10 }, START);
+    t.equal(table.connect(arrival(3, START)), first, "the idle one made room");
+    t.match(table.summary(), { used: 2, evictions: 1, evicted: { connections: 1, bytes: 10 } });
+  },
+);
+
+t.test("Table.disconnect throws when the lease is not held by this thread", async (t) => {
+  const memory = Table.allocate({ entries: 2, threads: 2 });
+  const [table, other] = [new Table(memory, 0), new Table(memory, 1)];
+  const ended = { refused: false, bytes: 0 };
+  const lease = table.connect(arrival(1, START));
+  t.throws(() => other.disconnect(lease, ended, START), /not held by thread 1/);
+  table.disconnect(lease, ended, START);
+  for (const wrong of [lease, NO_LEASE, 0, 2, 3, 4]) {
+    t.throws(() => table.disconnect(wrong, ended, START), /not held by thread 0/, `lease ${wrong}`);
+  }
+  checkTable(memory);
+});
+
+t.test("Table throws when it is given sizes or threads that cannot be", async (t) => {
+  t.throws(() => Table.allocate({ entries: 0, threads: 1 }), /entries: 0/);
+  t.throws(() => Table.allocate({ entries: 1.5, threads: 1 }), /entries: 1.5/);
+  t.throws(() => Table.allocate({ entries: 2 ** 24 + 1, threads: 1 }), /entries/);
+  t.throws(() => Table.allocate({ entries: 1, threads: 0 }), /threads: 0/);
+  const memory = Table.allocate({ entries: 1, threads: 1 });
+  t.throws(() => new Table(memory, 1), /no thread 1/);
+  t.throws(() => new Table(memory, -2), /no thread -2/);
+  t.throws(() => new Table(memory, CONTROL).connect(arrival(1, START)), /control thread/);
+});
+
+t.test(
+  "Table allocates 128 bytes, two to four buckets and a word for each thread when asked for an entry",
+  async (t) => {
+    const perEntry = (threads: number) => Table.allocate({ entries: 2 ** 16, threads }).byteLength / 2 ** 16;
+    t.equal(Math.floor(perEntry(1)), 128 + 8 + 4);
+    t.equal(Math.floor(perEntry(8)), 128 + 8 + 32);
+  },
+);

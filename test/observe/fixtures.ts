@@ -1,0 +1,55 @@
+/** What the tests of the observing parts share: made-up clients and sessions, and an event log that remembers. */
+import { Address } from "../../src/address.ts";
+import type { ClientEntry, ClientSource, ClientTotals } from "../../src/observe/clients.ts";
+import type { EventLog, Fields } from "../../src/observe/logger.ts";
+import type { SessionRecord } from "../../src/observe/record.ts";
+
+export function clientEntry(text: string, entry: Partial<ClientEntry>): ClientEntry {
+  const address = Address.parse(text);
+  if (address === null) throw new RangeError(text);
+  return {
+    address,
+    prefixLength: address.family === 4 ? 32 : 128,
+    scope: "smtp",
+    connections: 1,
+    refused: 0,
+    bytes: 0,
+    concurrency: 0,
+    lastSeenSecondsAgo: 5,
+    window: { startedSecondsAgo: 9, connections: 1 },
+    ...entry,
+  };
+}
+
+const none: ClientTotals = { connections: 0, refused: 0, bytes: 0 };
+
+export function clientSource(entries: readonly ClientEntry[], forgotten: ClientTotals = none): ClientSource {
+  return { entries: () => entries, forgotten: () => forgotten, evictions: () => 4 };
+}
+
+const end = (text: string, port: number) => ({ address: Address.parse(text)!, port });
+
+/** The contract's own example of a session. */
+export const session: SessionRecord = {
+  id: "k3x9",
+  client: end("203.0.113.7", 40123),
+  peer: end("10.0.20.1", 51234),
+  outcome: "closed",
+  reason: null,
+  detail: null,
+  server: "127.0.0.1:25",
+  durationMs: 812,
+  bytesIn: 4096,
+  bytesOut: 733,
+};
+
+export interface Remembered {
+  readonly level: string;
+  readonly event: string;
+  readonly fields: Fields | undefined;
+}
+
+export function memoryLog(): EventLog & { readonly events: Remembered[] } {
+  const events: Remembered[] = [];
+  return { events, event: (level, event, fields) => void events.push({ level, event, fields }) };
+}

@@ -1,0 +1,129 @@
+/** A data thread's lines: their exact text, how they are batched, and what happens when nobody takes them. */
+import t from "tap";
+import type { LogLevel } from "../../src/observe/options.ts";
+import { ThreadLog } from "../../src/observe/threadlog.ts";
+import { session } from "./fixtures.ts";
+
+const listener = { name: "smtp", protocol: "smtp" };
+
+function make(level: LogLevel = "info") {
+  const backlog = ThreadLog.backlog();
+  const batches: string[] = [];
+  const lost = { lines: 0 };
+  let onSend = () => {};
+  const sent = new Promise<void>((resolve) => {
+    onSend = resolve;
+  });
+  const log = new ThreadLog({
+    level,
+    backlog,
+    send(lines) {
+      batches.push(lines);
+      onSend();
+    },
+    dropped: () => void lost.lines++,
+  });
+  return { log, backlog, batches, lost, sent };
+}
+
+/** The lines that were sent, their times replaced. */
+function lines(batches: readonly string[]): string[] {
+  const time = /"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/g;
+  return batches.join("").replaceAll(time, '"time":"…"').split("\n").slice(0, -1);
+}
+
+t.test("session writes the contract's line to the letter", async (t) => {
+  const { log, batches } = make();
+  log.session(listener, session);
+  log.flush();
+  t.same(lines(batches), [
+    '{"level":"info","time":"…","event":"session","id":"k3x9","listener":"smtp","protocol":"smtp","client":{"ip":"203.0.113.7","port":40123},"peer":{"ip":"10.0.20.1","port":51234},"outcome":"closed","reason":null,"server":"127.0.0.1:25","durationMs":812,"bytesIn":4096,"bytesOut":733}',
+  ]);
+});
+
+t.test("session writes null for an unknown client and a detail only where there is one", async (t) => {
+  const { log, batches } = make();
+  log.session(listener, {
+    ...session,
+    client: null,
+    server: null,
+    outcome: "refused",
+    reason: "protocol-violation",
+    detail: "ID with a literal",
+  });
+  log.flush();
+  const line: unknown = JSON.parse(batches.join(""));
+  t.match(line, { client: null, server: null, reason: "protocol-violation", detail: "ID with a literal" });
+});
+
+t.test("session writes a health check only at level debug", async (t) => {
+  const quiet = make("info");
+  quiet.log.session(listener, { ...session, outcome: "healthcheck" });
+  quiet.log.flush();
+  t.same(quiet.batches, []);
+  const verbose = make("debug");
+  verbose.log.session(listener, { ...session, outcome: "healthcheck" });
+  verbose.log.flush();
+  t.match(lines(verbose.batches)[0], /^\{"level":"debug",.*"outcome":"healthcheck"/);
+});
+
+t.test("limit writes who went beyond which limit", async (t) => {
+  const { log, batches } = make();
+  const { address: client } = session.client!;
+  log.limit({ service: "smtp", client, reason: "connection-rate", count: 31, limit: 30, dryRun: false });
+  log.flush();
+  t.same(lines(batches), [
+    '{"level":"info","time":"…","event":"sec.limit","service":"smtp","client":{"ip":"203.0.113.7"},"reason":"connection-rate","count":31,"limit":30,"dryRun":false}',
+  ]);
+});
+
+t.test("event writes its fields behind its name when the level is wanted", async (t) => {
+  const { log, batches } = make("warn");
+  log.event("warn", "accept-failed", { code: "EMFILE" });
+  log.event("info", "unwanted");
+  log.flush();
+  t.same(lines(batches), ['{"level":"warn","time":"…","event":"accept-failed","code":"EMFILE"}']);
+});
+
+t.test("Lines are sent together, whole, when the batch is old enough", async (t) => {
+  const { log, batches, sent } = make();
+  log.event("info", "one");
+  log.event("info", "two");
+  t.same(batches, []);
+  // The batch's own timer keeps no thread alive.
+  const alive = setInterval(() => {}, 1000);
+  await sent;
+  clearInterval(alive);
+  t.equal(batches.length, 1);
+  t.equal(lines(batches).length, 2);
+});
+
+t.test("Lines are sent at once when the batch is full", async (t) => {
+  const { log, batches } = make();
+  while (batches.length === 0) log.session(listener, session);
+  t.ok(batches[0]!.length >= 65536 && batches[0]!.length < 65536 + 400);
+  t.ok(batches[0]!.endsWith("}\n"));
+});
+
+t.test("flush sends nothing when nothing waits", async (t) => {
+  const { log, batches } = make();
+  log.flush();
+  log.event("info", "one");
+  log.flush();
+  log.flush();
+  t.equal(batches.length, 1);
+});
+
+t.test("Lines beyond the bound are dropped and counted until the control thread takes some", async (t) => {
+  const { log, backlog, batches, lost } = make();
+  for (let line = 0; line < 20_000; line++) log.session(listener, session);
+  log.flush();
+  const sent = batches.join("").length;
+  t.ok(sent <= 4 * 1024 * 1024 && sent > 4 * 1024 * 1024 - 400);
+  t.equal(Atomics.load(backlog, 0), sent);
+  t.equal(lost.lines, 20_000 - lines(batches).length);
+  Atomics.sub(backlog, 0, sent);
+  const before = lost.lines;
+  log.session(listener, session);
+  t.equal(lost.lines, before);
+});

@@ -1,0 +1,83 @@
+/**
+ * The gateway itself, as a user runs it: `serve -c FILE` in a process of its own, with a file that the test writes.
+ *
+ * The wire is the one that the tests run with: POSTERN_WIRE goes through to it.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Test } from "tap";
+import { makeDirectory, startChild, until } from "./process.ts";
+
+const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+/** A line of the gateway's log, as far as tests look at it. */
+export interface LogLine {
+  readonly level: string;
+  readonly event?: string;
+  readonly listener?: string;
+  readonly client?: { readonly ip: string; readonly port: number } | null;
+  readonly peer?: { readonly ip: string; readonly port: number };
+  readonly outcome?: string;
+  readonly reason?: string | null;
+  readonly server?: string | null;
+  readonly listeners?: Readonly<Record<string, readonly string[]>>;
+  readonly admin?: string;
+}
+
+export interface Gateway {
+  readonly pid: number;
+  /** Where `/metrics` and its neighbours are, without a slash at the end. */
+  readonly adminUrl: string;
+  /** The port of the listener's first address. */
+  port(listener: string): number;
+  /** All that it has logged so far. */
+  lines(): LogLine[];
+  waitForLine(what: string, predicate: (line: LogLine) => boolean): Promise<LogLine>;
+  /** The line of the client's first session that ended. */
+  session(client: string): Promise<LogLine>;
+  /** Gives the exit code, or null when a signal ended it. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+}
+
+/** What a file may leave out here: a fixed name, any admin port, and more threads than one. */
+const defaults = { hostname: "gateway.example.test", threads: 2, admin: { listen: "127.0.0.1:0" } };
+
+/** Starts it with `file` as its configuration and waits until every listener accepts. */
+export async function startGateway(t: Test, file: Readonly<Record<string, unknown>>): Promise<Gateway> {
+  const path = join(makeDirectory(t, "gateway"), "postern.yaml");
+  writeFileSync(path, JSON.stringify({ ...defaults, ...file }, null, 2));
+  const child = startChild(t, [process.execPath, main, "serve", "-c", path]);
+  let over = false;
+  child.ended.finally(() => {
+    over = true;
+  });
+  const lines = () => linesOf(child.stdout());
+  const waitForLine = (what: string, predicate: (line: LogLine) => boolean) =>
+    until(what, () => {
+      const found = lines().find(predicate);
+      if (found === undefined && over)
+        throw new Error(`the gateway ended: ${child.stderr()}${child.stdout()}`);
+      return found;
+    });
+  const ready = await waitForLine("the gateway's ready line", (line) => line.event === "ready");
+  return {
+    pid: child.pid,
+    adminUrl: `http://${ready.admin}`,
+    port: (listener) => Number(ready.listeners?.[listener]?.[0]?.split(":").at(-1)),
+    lines,
+    waitForLine,
+    session: (client) =>
+      waitForLine(
+        `the session line of ${client}`,
+        (line) => line.event === "session" && line.client?.ip === client,
+      ),
+    stop: child.stop,
+  };
+}
+
+/** Only whole lines: the last may still be on its way. */
+function linesOf(output: string): LogLine[] {
+  const texts = output.split("\n").slice(0, -1);
+  return texts.map((text): LogLine => JSON.parse(text));
+}
