@@ -37,7 +37,7 @@ const LOADS: readonly Load[] = [
 
 const PAIRS = 1_000_000;
 const WARM_UP_PAIRS = 200_000;
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 /** Odd, and prime to the numbers of clients: the walk visits all of them, far from one another. */
 const STRIDE = 7919;

@@ -30,7 +30,11 @@ export function unknownCommand(word: string, known: Iterable<string>): UsageErro
 export const fileOption = { config: { type: "string", short: "c" } } as const;
 
 /** The options in `args`, which may hold nothing else. */
-export function parseOptions<const T extends ParseArgsOptionsConfig>(command: string, args: string[], options: T) {
+export function parseOptions<const T extends ParseArgsOptionsConfig>(
+  command: string,
+  args: string[],
+  options: T,
+) {
   try {
     return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
   } catch (error) {
@@ -46,7 +50,9 @@ export async function readConfiguration(command: string, file: string | undefine
   const name = file === "-" ? "<stdin>" : file;
   let text = "";
   try {
-    const chunks: AsyncIterable<string> = (file === "-" ? process.stdin : createReadStream(file)).setEncoding("utf8");
+    const chunks: AsyncIterable<string> = (file === "-" ? process.stdin : createReadStream(file)).setEncoding(
+      "utf8",
+    );
     for await (const chunk of chunks) {
       text += chunk;
       // Enough to be told that it is too large; a device or a pipe might go on for ever.

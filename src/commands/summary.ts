@@ -14,7 +14,8 @@ export function summary(configuration: Configuration): string {
     const pool = pools.find(({ name }) => name === listener.pool);
     const set = limits[listener.limits];
     lines.push(row("protocol", protocolText(listener)), row("proxy", proxyText(listener)));
-    if (pool !== undefined) lines.push(row("pool", poolText(pool)), row("identity", identityTexts[pool.identity]));
+    if (pool !== undefined)
+      lines.push(row("pool", poolText(pool)), row("identity", identityTexts[pool.identity]));
     if (set !== undefined) lines.push(row("limits", limitText(listener, set)));
     lines.push(row("idle", `a session that is silent for ${durationText(listener.idleTimeoutMs)} is ended`));
     lines.push(row("note", noteText(listener)));
@@ -26,13 +27,24 @@ function row(title: string, text: string): string {
   return `  ${title.padEnd(10)}${text}`;
 }
 
-function gatewayLines({ hostname, threads, maxConnections, tableSize, drainMs, log, admin }: Configuration): string[] {
+function gatewayLines({
+  hostname,
+  threads,
+  maxConnections,
+  tableSize,
+  drainMs,
+  log,
+  admin,
+}: Configuration): string[] {
   const api = admin.token === null ? "/api without a token, on loopback only" : "/api with a token";
   return [
     `gateway ${hostname}`,
     row("threads", `${threads}`),
     row("bounds", `at most ${maxConnections} connections; ${tableSize} clients remembered`),
-    row("drain", drainMs === 0 ? "sessions are cut at once" : `sessions may go on for ${durationText(drainMs)}`),
+    row(
+      "drain",
+      drainMs === 0 ? "sessions are cut at once" : `sessions may go on for ${durationText(drainMs)}`,
+    ),
     row("log", `level ${log.level}, to ${log.destination}`),
     row("admin", `${endpointText(admin.listen)}; ${api}; metrics of the ${admin.topClients} busiest clients`),
   ];

@@ -58,7 +58,7 @@ export function faultsOf(issue: z.core.$ZodIssue, above: Path = []): Fault[] {
 
 const typeNames: Readonly<Record<string, string>> = {
   string: "a string",
-  number: "a number",
+  number: "a whole number",
   int: "a whole number",
   boolean: "true or false",
   array: "a list",

@@ -36,7 +36,7 @@ export class Gateway {
 
   /** Starts the gateway; resolves when every listener accepts. @throws Error that says what could not be had, and why. */
   static async start(asked: Configuration, version: string): Promise<Gateway> {
-    const log = await openLog(asked.log);
+    const log = openLog(asked.log);
     const gateway = new Gateway(capped(asked, log), log, version);
     try {
       await gateway.#open();

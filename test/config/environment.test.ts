@@ -1,4 +1,5 @@
 /** Environment variables in texts: replaced, escaped, missing. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the configuration look like this.
 import t from "tap";
 import { substitute } from "../../src/config/environment.ts";
 
@@ -15,7 +16,8 @@ t.test("substitute replaces variables and escapes when the text holds them", asy
     ["$$${NAME}", "$${NAME}"],
     ["$${", "${"],
   ];
-  for (const [text, result] of table) t.same(substitute(text, environment), { text: result, problem: null }, text);
+  for (const [text, result] of table)
+    t.same(substitute(text, environment), { text: result, problem: null }, text);
 });
 
 t.test("substitute names the problem when a variable is not there or not well written", async (t) => {

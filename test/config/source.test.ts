@@ -1,11 +1,13 @@
 /** Files as text: their tree, their places, and everything that is wrong with them before a setting is looked at. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the configuration look like this.
 import t from "tap";
 import { Source, textLengthMax } from "../../src/config/source.ts";
 
 const environment = { WORD: "from outside", LIST: "[1, 2]" };
 
 t.test("Source.value is the tree when the text is a mapping", async (t) => {
-  const text = "# a comment\r\na: ${WORD}\r\nb: ['${LIST}', off, 010, 0x10]\r\nc: &c { d: null }\r\ne: *c\r\n25: x\r\n";
+  const text =
+    "# a comment\r\na: ${WORD}\r\nb: ['${LIST}', off, 010, 0x10]\r\nc: &c { d: null }\r\ne: *c\r\n25: x\r\n";
   const source = new Source(text, environment);
   t.same(source.value, {
     25: "x",
@@ -32,7 +34,7 @@ t.test("Source.report gives the text's own faults when it is no tree of settings
     ["\ta: 1\n", ["f:1:1: Tabs are not allowed as indentation"]],
     ["a: 1\nb: { c: *none }\n", ["f:2:9: b.c: no anchor is named none"]],
     ["a: 1\n? [b]\n: 2\n? { c: d }\n: 3\n", ["f:2:3: this cannot be a key", "f:4:3: this cannot be a key"]],
-    ["__proto__: { a: 1 }\n", ["f:1:1: __proto__: this cannot be a key"]],
+    ["__proto__: { a: 1 }\n", ["f:1:1: this cannot be a key"]],
     ["x".repeat(textLengthMax + 1), ["f:1:1: the file is larger than 1 MiB"]],
   ];
   for (const [text, lines] of table) {
@@ -44,7 +46,7 @@ t.test("Source.report gives the text's own faults when it is no tree of settings
 });
 
 t.test("Source refuses when nesting or aliases have no end", async (t) => {
-  const deep = new Source("[".repeat(100_000), {});
+  const deep = new Source("[".repeat(20_000), {});
   t.equal(deep.value, null);
   t.ok(deep.faulty);
   const levels = Array.from({ length: 30 }, (_, level) =>
@@ -69,7 +71,8 @@ t.test("Source.report says the place of each variable when it is not set", async
 t.test("Source.report places a fault at its value, its key, or the mapping that lacks it", async (t) => {
   const text = "one: 1\nmap:\n  key: [x, {y: z}]\n  empty:\nlike: &a\n  deep: 1\nalias: *a\n";
   const source = new Source(text, {});
-  const place = (path: PropertyKey[], atKey = false) => source.report("f", [{ path, message: "!", atKey }])[0];
+  const place = (path: PropertyKey[], atKey = false) =>
+    source.report("f", [{ path, message: "!", atKey }])[0];
   t.equal(place([]), "f:1:1: !");
   t.equal(place(["one"]), "f:1:6: one: !");
   t.equal(place(["one"], true), "f:1:1: one: !");

@@ -224,6 +224,13 @@ t.test("Table tells clients apart when only scope, one word or the length differ
   ];
   const leases = new Set(keys.map((key) => table.connect(key)));
   t.equal(leases.size, keys.length);
+  for (const { scope, prefix, length } of keys) {
+    const found = table.find(scope, new Network(prefix, length));
+    t.ok(
+      found?.client.address.equals(prefix.prefix(length)) && found.scope === scope,
+      `${prefix.text}/${length}`,
+    );
+  }
   const texts = [...table.entries()].map(({ client }) => `${client.address.text}/${client.length}`);
   t.strictSame(texts.slice(3), [
     "ffff:ffff::/64",

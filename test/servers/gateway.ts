@@ -15,6 +15,7 @@ const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 export interface LogLine {
   readonly level: string;
   readonly event?: string;
+  readonly id?: string;
   readonly listener?: string;
   readonly client?: { readonly ip: string; readonly port: number } | null;
   readonly peer?: { readonly ip: string; readonly port: number };
@@ -34,8 +35,8 @@ export interface Gateway {
   /** All that it has logged so far. */
   lines(): LogLine[];
   waitForLine(what: string, predicate: (line: LogLine) => boolean): Promise<LogLine>;
-  /** The line of the client's first session that ended. */
-  session(client: string): Promise<LogLine>;
+  /** The line of the first session at `listener` that ended, of the client given if one is. */
+  session(listener: string, client?: string): Promise<LogLine>;
   /** Gives the exit code, or null when a signal ended it. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
@@ -67,13 +68,27 @@ export async function startGateway(t: Test, file: Readonly<Record<string, unknow
     port: (listener) => Number(ready.listeners?.[listener]?.[0]?.split(":").at(-1)),
     lines,
     waitForLine,
-    session: (client) =>
-      waitForLine(
-        `the session line of ${client}`,
-        (line) => line.event === "session" && line.client?.ip === client,
-      ),
+    session: (listener, client) =>
+      waitForLine(`a session of ${client ?? "anybody"} at ${listener}`, (line) => {
+        if (line.event !== "session" || line.listener !== listener) return false;
+        return client === undefined || line.client?.ip === client;
+      }),
     stop: child.stop,
   };
+}
+
+/** A listener behind a load balancer on this machine. */
+export function behindProxy(
+  protocol: "smtp" | "imap" | "tcp",
+  pool: string,
+  tls: "off" | "passthrough" = "off",
+): object {
+  return { listen: "127.0.0.1:0", protocol, proxy: { mode: "required", from: ["127.0.0.1"] }, tls, pool };
+}
+
+/** A pool of one server on this machine. */
+export function poolOf(port: number, identity: string): object {
+  return { servers: [`127.0.0.1:${port}`], identity };
 }
 
 /** Only whole lines: the last may still be on its way. */

@@ -1,0 +1,130 @@
+/** Contradictions between settings, each with its one line. */
+import t from "tap";
+import { errorsOf, least } from "./fixtures.ts";
+
+/** A listener and its pool, on one line each. */
+function pair({ protocol = "smtp", tls = "off", identity = "proxy-v2" }): string {
+  return `listeners:
+  a: { listen: "0.0.0.0:25", protocol: ${protocol}, tls: ${tls}, proxy: { mode: off }, pool: p }
+pools:
+  p: { servers: ["192.0.2.1:25"], identity: ${identity} }
+`;
+}
+
+t.test("crossFaults names what is known when a name leads nowhere", async (t) => {
+  const at = (key: string, word: string) => least.replace("    pool: postfix", `    ${key}: ${word}`);
+  t.same(errorsOf(at("pool", "postfx")), [
+    '6:11: listeners.smtp.pool: no pool is named "postfx" (known: postfix)',
+  ]);
+  t.same(errorsOf(least.replace("smtp:\n", "smtp:\n    limits: strict\n")), [
+    '3:13: listeners.smtp.limits: no set of limits is named "strict" (known: default)',
+  ]);
+  t.same(errorsOf(at("pool", "constructor")), [
+    '6:11: listeners.smtp.pool: no pool is named "constructor" (known: postfix)',
+  ]);
+  t.same(errorsOf(least.slice(0, least.indexOf("pools:"))), [
+    "1:1: pools: is missing",
+    '6:11: listeners.smtp.pool: no pool is named "postfix" (known: none)',
+  ]);
+});
+
+t.test("crossFaults refuses an identity when the listener cannot speak it", async (t) => {
+  for (const protocol of ["smtp", "imap", "tcp"]) {
+    for (const tls of ["off", "passthrough"]) {
+      for (const identity of ["proxy-v2", "proxy-v1", "xclient", "id", "none"]) {
+        const needs = { xclient: "smtp", id: "imap" }[identity];
+        const right = needs === undefined || (needs === protocol && tls === "off");
+        t.same(
+          errorsOf(pair({ protocol, tls, identity })).map((error) => error.replace(/^2:\d+: /, "")),
+          right
+            ? []
+            : [`listeners.a.pool: identity ${identity} of pool "p" needs protocol ${needs} and tls off`],
+          `${protocol} ${tls} ${identity}`,
+        );
+      }
+    }
+  }
+});
+
+t.test("crossFaults says nothing of an identity when what it depends on is wrong itself", async (t) => {
+  t.same(errorsOf(pair({ protocol: "lmtp", identity: "xclient" })), [
+    "2:40: listeners.a.protocol: must be smtp, imap or tcp",
+  ]);
+  t.same(errorsOf(pair({ tls: "starttls", identity: "xclient" })), [
+    "2:51: listeners.a.tls: must be off or passthrough",
+  ]);
+});
+
+t.test("crossFaults refuses an address when it is taken already", async (t) => {
+  const file = (one: string, two: string, admin = "127.0.0.1:9025") => `listeners:
+  a: { listen: ${one}, protocol: tcp, proxy: { mode: off }, pool: p }
+  b:
+    listen: ${two}
+    protocol: tcp
+    proxy: { mode: off }
+    pool: p
+pools: { p: { servers: ["192.0.2.1:25"], identity: proxy-v2 } }
+admin: { listen: "${admin}" }
+`;
+  const taken = (by: string, owner = "listener a") =>
+    `4:13: listeners.b.listen: ${by} of ${owner} takes this address already`;
+  const table: readonly [string, string, string[]][] = [
+    ["127.0.0.1:25", "127.0.0.1:26", []],
+    ["127.0.0.1:25", "127.0.0.2:25", []],
+    ["127.0.0.1:0", "127.0.0.1:0", []],
+    ["0.0.0.0:0", "127.0.0.1:0", []],
+    ['"[::]:25"', "0.0.0.0:25", []],
+    ["127.0.0.1:25", "127.0.0.1:25", [taken("127.0.0.1:25")]],
+    ["0.0.0.0:25", "127.0.0.1:25", [taken("0.0.0.0:25")]],
+    ["127.0.0.1:25", "0.0.0.0:25", [taken("127.0.0.1:25")]],
+    ['"[::]:25"', '"[2001:db8::1]:25"', [taken("[::]:25")]],
+    ['"[2001:db8:0::1]:25"', '"[2001:DB8::1]:25"', [taken("[2001:db8::1]:25")]],
+    ["127.0.0.1:25", '"[::ffff:127.0.0.1]:25"', [taken("127.0.0.1:25")]],
+    [
+      "127.0.0.1:25",
+      '["127.0.0.1:26", "127.0.0.1:26"]',
+      ["4:30: listeners.b.listen[1]: 127.0.0.1:26 of listener b takes this address already"],
+    ],
+    [
+      "127.0.0.1:25",
+      "0.0.0.0:9025",
+      ["9:18: admin.listen: 0.0.0.0:9025 of listener b takes this address already"],
+    ],
+  ];
+  for (const [one, two, errors] of table) t.same(errorsOf(file(one, two)), errors, `${one} ${two}`);
+});
+
+t.test("crossFaults refuses sets of limits when they share a scope and disagree", async (t) => {
+  const shared = (message: string) => `${message}, which counts in the same scope`;
+  t.same(
+    errorsOf(`${least}limits:\n  a: { scope: s, timeUnit: 10s }\n  b: { scope: s, timeUnit: 10s }\n`),
+    [],
+  );
+  t.same(errorsOf(`${least}limits:\n  a: { scope: s }\n  b: { scope: t, timeUnit: 10s }\n`), []);
+  t.same(
+    errorsOf(`${least}limits:\n  a: { scope: s }\n  b: { scope: s, timeUnit: 10s, ipv4PrefixLength: 24 }\n`),
+    [
+      `13:28: ${shared("limits.b.timeUnit: must be the same as in limits.a")} "s"`,
+      `13:51: ${shared("limits.b.ipv4PrefixLength: must be the same as in limits.a")} "s"`,
+    ],
+  );
+  t.same(errorsOf(`${least}limits:\n  a: { scope: s, ipv6PrefixLength: 48 }\n  b: { scope: s }\n`), [
+    `13:6: ${shared("limits.b.ipv6PrefixLength: must be the same as in limits.a")} "s"`,
+  ]);
+  t.same(
+    errorsOf(`${least}limits:\n  a: { scope: smtp, timeUnit: 10s }\n`),
+    [`12:3: ${shared("limits.default.timeUnit: must be the same as in limits.a")} "smtp"`],
+    "a listener's own scope has its name, and the set default need not be written",
+  );
+});
+
+t.test("crossFaults looks at the rest when a part is no mapping", async (t) => {
+  t.same(errorsOf(`${least}limits: 5\nadmin: 5\n`), [
+    "11:9: limits: must be a mapping",
+    "12:8: admin: must be a mapping",
+  ]);
+  t.same(errorsOf(least.replace("pool: postfix", "pool: other").replace("pools:\n", "pools:\n  p: 5\n")), [
+    '6:11: listeners.smtp.pool: no pool is named "other" (known: p, postfix)',
+    "8:6: pools.p: must be a mapping",
+  ]);
+});

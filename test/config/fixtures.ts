@@ -1,0 +1,63 @@
+/** Loading in tests: no environment but the one given, no files but the ones given. */
+import { type LoadedFile, loadConfiguration } from "../../src/config/load.ts";
+import type { Configuration } from "../../src/config/options.ts";
+import type { LimitOptions } from "../../src/limits/options.ts";
+
+export interface World {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+export function load(text: string, { environment = {}, files = {} }: World = {}): LoadedFile {
+  return loadConfiguration(text, {
+    name: "postern.yaml",
+    environment,
+    readFile(path) {
+      const found = files[path];
+      if (found === undefined) throw Object.assign(new Error("no such file"), { code: "ENOENT" });
+      return found;
+    },
+  });
+}
+
+export function loaded(text: string, world?: World): Configuration {
+  const file = load(text, world);
+  if (!file.ok) throw new Error(file.errors.join("\n"));
+  return file.configuration;
+}
+
+/** The errors, without the file's name; none where the file is right. */
+export function errorsOf(text: string, world?: World): readonly string[] {
+  const file = load(text, world);
+  return file.ok ? [] : file.errors.map((error) => error.replace(/^postern\.yaml:/, ""));
+}
+
+export function warningsOf(text: string, world?: World): readonly string[] {
+  const file = load(text, world);
+  return file.ok ? file.warnings.map((warning) => warning.replace(/^postern\.yaml:/, "")) : [];
+}
+
+/** The shortest file that is right; what follows it is appended. */
+export const least = `listeners:
+  smtp:
+    listen: 0.0.0.0:2525
+    protocol: smtp
+    proxy: { mode: off }
+    pool: postfix
+pools:
+  postfix:
+    servers: ["127.0.0.1:25"]
+    identity: xclient
+`;
+
+/** What the set `default` says where the file does not write it. */
+export const defaultLimits: LimitOptions = {
+  timeUnitSeconds: 60,
+  connectionCount: 50,
+  connectionRate: 0,
+  exceptions: [],
+  ipv4PrefixLength: 32,
+  ipv6PrefixLength: 64,
+  scope: null,
+  dryRun: false,
+};

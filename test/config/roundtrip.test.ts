@@ -1,0 +1,170 @@
+/** Any configuration, written as a file and loaded again, is the same. */
+import assert from "node:assert";
+import fc from "fast-check";
+import t from "tap";
+import { stringify } from "yaml";
+import { Address, endpointText } from "../../src/address.ts";
+import type { Configuration } from "../../src/config/options.ts";
+import { durationText } from "../../src/config/units.ts";
+import type { LimitOptions } from "../../src/limits/options.ts";
+import type { PoolOptions } from "../../src/pools/options.ts";
+import type { ListenerOptions } from "../../src/proxy/options.ts";
+import { defaultLimits, loaded } from "./fixtures.ts";
+
+function listenerEntry({ name, listen, proxy, idleTimeoutMs, ...same }: ListenerOptions): [string, object] {
+  const written =
+    proxy === null
+      ? { mode: "off" }
+      : { mode: "required", from: proxy.from, timeout: durationText(proxy.timeoutMs) };
+  const addresses = listen.map(endpointText);
+  return [
+    name,
+    {
+      ...same,
+      listen: addresses.length === 1 ? addresses[0] : addresses,
+      proxy: written,
+      idleTimeout: durationText(idleTimeoutMs),
+    },
+  ];
+}
+
+function poolEntry({
+  name,
+  servers,
+  identity,
+  connectTimeoutMs,
+  greetTimeoutMs,
+}: PoolOptions): [string, object] {
+  const times = {
+    connectTimeout: durationText(connectTimeoutMs),
+    greetTimeout: durationText(greetTimeoutMs),
+  };
+  return [name, { servers: servers.map(endpointText), identity, ...times }];
+}
+
+/** The file that says `configuration`. */
+function render({ listeners, pools, limits, drainMs, admin, ...same }: Configuration): string {
+  const sets = Object.entries(limits).map(([name, { timeUnitSeconds, ...rest }]) => [
+    name,
+    { ...rest, timeUnit: durationText(timeUnitSeconds * 1000) },
+  ]);
+  return stringify({
+    ...same,
+    drain: durationText(drainMs),
+    listeners: Object.fromEntries(listeners.map(listenerEntry)),
+    pools: Object.fromEntries(pools.map(poolEntry)),
+    limits: Object.fromEntries(sets),
+    admin: { listen: endpointText(admin.listen), topClients: admin.topClients },
+  });
+}
+
+/** Letters first: an object would move names that look like indices to its front. */
+const name = fc.stringMatching(/^[A-Za-z][A-Za-z0-9_.-]{0,12}$/);
+const names = fc.uniqueArray(name, { minLength: 1, maxLength: 4 });
+const host = fc.oneof(fc.ipV4(), fc.ipV6()).map((text) => Address.parse(text)?.text ?? "192.0.2.1");
+const network = fc.oneof(
+  host,
+  fc.ipV4().map((text) => `${text}/24`),
+  fc.ipV6().map((text) => `${text}/48`),
+);
+const plain = { noNullPrototype: true };
+
+/** Ports differ, so that no two listeners are in each other's way. */
+function listener(
+  name: string,
+  index: number,
+  pools: string[],
+  sets: string[],
+): fc.Arbitrary<ListenerOptions> {
+  const port = (offset: number) => 1000 + 10 * index + offset;
+  const from = fc.array(network, { minLength: 1, maxLength: 3 });
+  return fc.record(
+    {
+      name: fc.constant(name),
+      listen: fc
+        .array(host, { minLength: 1, maxLength: 3 })
+        .map((hosts) => hosts.map((host, offset) => ({ host, port: port(offset) }))),
+      protocol: fc.constantFrom("smtp", "imap", "tcp"),
+      proxy: fc.option(fc.record({ from, timeoutMs: fc.integer({ min: 100, max: 60_000 }) }, plain)),
+      tls: fc.constantFrom("off", "passthrough"),
+      pool: fc.constantFrom(...pools),
+      limits: fc.constantFrom("default", ...sets),
+      idleTimeoutMs: fc.integer({ min: 1_000, max: 86_400_000 }),
+    },
+    plain,
+  );
+}
+
+/** Identities that fit every listener. */
+function pool(name: string): fc.Arbitrary<PoolOptions> {
+  const server = fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) }, plain);
+  return fc.record(
+    {
+      name: fc.constant(name),
+      servers: fc.array(server, { minLength: 1, maxLength: 3 }),
+      identity: fc.constantFrom("proxy-v2", "proxy-v1", "none"),
+      connectTimeoutMs: fc.integer({ min: 100, max: 300_000 }),
+      greetTimeoutMs: fc.integer({ min: 100, max: 600_000 }),
+    },
+    plain,
+  );
+}
+
+/** Sets that share no scope, so that they may say what they like. */
+const limitSet: fc.Arbitrary<LimitOptions> = fc.record(
+  {
+    timeUnitSeconds: fc.integer({ min: 1, max: 86_400 }),
+    connectionCount: fc.nat(),
+    connectionRate: fc.nat(),
+    exceptions: fc.array(network, { maxLength: 3 }),
+    ipv4PrefixLength: fc.nat(32),
+    ipv6PrefixLength: fc.nat(128),
+    scope: fc.constant(null),
+    dryRun: fc.boolean(),
+  },
+  plain,
+);
+
+function configuration(listeners: string[], pools: string[], sets: string[]): fc.Arbitrary<Configuration> {
+  const limits = fc.tuple(...sets.map(() => limitSet)).map((found) => ({
+    default: defaultLimits,
+    ...Object.fromEntries(found.map((set, index) => [sets[index], set])),
+  }));
+  return fc.record(
+    {
+      hostname: fc.domain(),
+      threads: fc.integer({ min: 1, max: 64 }),
+      maxConnections: fc.integer({ min: 1, max: 1_000_000 }),
+      tableSize: fc.integer({ min: 16, max: 16_777_216 }),
+      drainMs: fc.nat(86_400_000),
+      listeners: fc.tuple(...listeners.map((name, index) => listener(name, index, pools, sets))),
+      pools: fc.tuple(...pools.map(pool)),
+      limits,
+      log: fc.record(
+        {
+          level: fc.constantFrom("debug", "info", "warn", "error"),
+          destination: fc.constantFrom("stdout", "stderr", "/var/log/a: b.log", "# 5", "$HOME"),
+        },
+        plain,
+      ),
+      admin: fc.record(
+        {
+          listen: fc.record({ host, port: fc.constant(9025) }, plain),
+          token: fc.constant(null),
+          topClients: fc.nat(1000),
+        },
+        plain,
+      ),
+    },
+    plain,
+  );
+}
+
+t.test("loadConfiguration gives the same options when they are written as YAML", async () => {
+  const any = fc.tuple(names, names, names).chain((three) => configuration(...three));
+  fc.assert(
+    fc.property(any, (configuration) => {
+      assert.deepStrictEqual(loaded(render(configuration)), configuration);
+    }),
+  );
+});

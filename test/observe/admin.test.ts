@@ -1,0 +1,213 @@
+/** The admin address over real HTTP: pages, readiness, who may see clients, and what goes wrong. */
+import { once } from "node:events";
+import { connect } from "node:net";
+import t, { type Test } from "tap";
+import { type Admin, type AdminSources, openAdmin } from "../../src/observe/admin.ts";
+import { clientEntry, clientSource, memoryLog } from "./fixtures.ts";
+
+const clients = clientSource([
+  clientEntry("203.0.113.7", { connections: 3 }),
+  clientEntry("203.0.113.7", { connections: 1, scope: "imap" }),
+  clientEntry("2001:db8:0:1::", { connections: 9, prefixLength: 64, concurrency: 2, refused: 4, bytes: 77 }),
+]);
+
+interface Asked {
+  readonly host?: string;
+  readonly token?: string | null;
+  readonly sources?: Partial<AdminSources>;
+}
+
+async function open(t: Test, { host = "127.0.0.1", token = null, sources = {} }: Asked = {}) {
+  const log = memoryLog();
+  const metrics = { contentType: "text/plain; version=0.0.4; charset=utf-8", text: async () => "up 1\n" };
+  const admin = await openAdmin(
+    { listen: { host, port: 0 }, token, topClients: 5 },
+    { metrics, clients, log, state: () => ({ ready: true, reason: null }), ...sources },
+  );
+  t.teardown(() => admin.close());
+  const get = (path: string, init: RequestInit = {}) =>
+    fetch(`http://127.0.0.1:${admin.endpoint.port}${path}`, init);
+  return { admin, log, get };
+}
+
+/** What comes back for raw bytes, until the server closes. */
+async function raw(admin: Admin, bytes: string): Promise<string> {
+  const socket = connect(admin.endpoint.port, "127.0.0.1").setEncoding("latin1");
+  let received = "";
+  socket.on("data", (chunk) => {
+    received += chunk;
+  });
+  socket.end(bytes);
+  await once(socket, "close");
+  return received;
+}
+
+t.test("/metrics gives the exposition with the registry's own type", async (t) => {
+  const { get } = await open(t);
+  const response = await get("/metrics");
+  t.equal(response.status, 200);
+  t.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  t.equal(await response.text(), "up 1\n");
+});
+
+t.test("/healthz and /readyz answer ok and ready when all is well", async (t) => {
+  const { get } = await open(t);
+  t.equal(await (await get("/healthz")).text(), "ok\n");
+  t.equal(await (await get("/readyz")).text(), "ready\n");
+});
+
+t.test("/readyz answers 503 with the reason when clients should go elsewhere", async (t) => {
+  const { get } = await open(t, { sources: { state: () => ({ ready: false, reason: "draining" }) } });
+  const response = await get("/readyz");
+  t.equal(response.status, 503);
+  t.equal(await response.text(), "draining\n");
+  t.equal((await get("/healthz")).status, 200);
+});
+
+t.test("/api/clients gives the busiest first", async (t) => {
+  const { get } = await open(t);
+  const all: unknown = await (await get("/api/clients")).json();
+  const window = { startedSecondsAgo: 9, connections: 1 };
+  const seen = { lastSeenSecondsAgo: 5, window };
+  const quiet = { concurrency: 0, refused: 0, bytes: 0 };
+  t.same(all, [
+    {
+      address: "2001:db8:0:1::",
+      prefixLength: 64,
+      scope: "smtp",
+      connections: 9,
+      concurrency: 2,
+      refused: 4,
+      bytes: 77,
+      ...seen,
+    },
+    { address: "203.0.113.7", scope: "smtp", connections: 3, ...quiet, ...seen },
+    { address: "203.0.113.7", scope: "imap", connections: 1, ...quiet, ...seen },
+  ]);
+  t.equal(Object(await (await get("/api/clients?top=1")).json()).length, 1);
+  t.equal(Object(await (await get("/api/clients?top=0")).json()).length, 0);
+});
+
+t.test("/api/clients answers 400 when top is no number within its bound", async (t) => {
+  const { get } = await open(t);
+  for (const top of ["", "-1", "x", "1001", "1e3", "99999999999"]) {
+    t.equal((await get(`/api/clients?top=${top}`)).status, 400, top);
+  }
+  t.equal((await get("/api/clients?top=1000")).status, 200);
+});
+
+t.test("/api/clients/ADDRESS gives all scopes of an address, and the network that it is in", async (t) => {
+  const { get } = await open(t);
+  t.match(await (await get("/api/clients/203.0.113.7")).json(), [{ scope: "smtp" }, { scope: "imap" }]);
+  t.match(await (await get("/api/clients/2001:db8:0:1::25")).json(), [{ prefixLength: 64 }]);
+  t.match(await (await get("/api/clients/2001%3Adb8%3A0%3A1%3A%3A25")).json(), [{ prefixLength: 64 }]);
+});
+
+t.test("/api/clients/ADDRESS answers 404 for an unknown client and 400 for no address", async (t) => {
+  const { get } = await open(t);
+  const unknown = await get("/api/clients/203.0.113.99");
+  t.equal(unknown.status, 404);
+  t.same(await unknown.json(), { error: "unknown client" });
+  for (const path of ["", "nonsense", "010.0.0.1", "203.0.113.0%2F24", "%E0%A4%A"]) {
+    const response = await get(`/api/clients/${path}`);
+    t.equal(response.status, 400, path);
+    t.match(await response.json(), { error: String });
+  }
+});
+
+t.test("Off loopback /api wants the token, and the other pages do not", async (t) => {
+  const { get } = await open(t, { host: "0.0.0.0", token: "s3cret" });
+  const bearer = (authorization: string) => get("/api/clients", { headers: { authorization } });
+  t.equal((await get("/api/clients")).status, 401);
+  t.equal((await get("/api/clients")).headers.get("www-authenticate"), "Bearer");
+  for (const wrong of ["Bearer s3cre", "Bearer s3crett", "Basic s3cret", "s3cret", "Bearer "]) {
+    t.equal((await bearer(wrong)).status, 401, wrong);
+  }
+  t.equal((await bearer("Bearer s3cret")).status, 200);
+  t.equal((await get("/api/clients/203.0.113.7")).status, 401);
+  for (const path of ["/metrics", "/healthz", "/readyz"]) t.equal((await get(path)).status, 200, path);
+});
+
+t.test("Off loopback /api is forbidden when there is no token, and on loopback it needs none", async (t) => {
+  const far = await open(t, { host: "0.0.0.0" });
+  t.equal((await far.get("/api/clients")).status, 403);
+  t.equal((await far.get("/api/clients", { headers: { authorization: "Bearer null" } })).status, 403);
+  const near = await open(t, { token: "s3cret" });
+  t.equal((await near.get("/api/clients")).status, 200);
+});
+
+t.test("Other methods get 405, unknown pages 404, and HEAD no body", async (t) => {
+  const { get } = await open(t);
+  for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
+    const response = await get("/metrics", { method });
+    t.equal(response.status, 405, method);
+    t.equal(response.headers.get("allow"), "GET, HEAD");
+  }
+  for (const path of ["/", "/metrics/", "/api", "/api/", "/api/clientsX", "/Metrics", "/..%2fmetrics"]) {
+    t.equal((await get(path)).status, 404, path);
+  }
+  const head = await get("/healthz", { method: "HEAD" });
+  t.equal(head.status, 200);
+  t.equal(head.headers.get("content-length"), "3");
+  t.equal(await head.text(), "");
+});
+
+t.test("A page that fails answers 500, is logged, and the next request is served", async (t) => {
+  const metrics = { contentType: "text/plain", text: () => Promise.reject(new Error("no memory left")) };
+  const { get, log } = await open(t, { sources: { metrics } });
+  const response = await get("/metrics");
+  t.equal(response.status, 500);
+  t.notMatch(await response.text(), /memory/);
+  t.same(log.events, [{ level: "error", event: "admin-error", fields: { error: "Error: no memory left" } }]);
+  t.equal((await get("/healthz")).status, 200);
+});
+
+t.test("Garbage, a huge header and a client that leaves at once hurt nobody", async (t) => {
+  const { admin, get, log } = await open(t, {
+    sources: {
+      metrics: { contentType: "text/plain", text: () => new Promise((resolve) => setImmediate(resolve, "")) },
+    },
+  });
+  t.match(await raw(admin, "\x00\x01 garbage\r\n\r\n"), /^HTTP\/1\.1 400 /);
+  t.match(
+    await raw(admin, `GET / HTTP/1.1\r\nHost: x\r\nX: ${"y".repeat(20_000)}\r\n\r\n`),
+    /^HTTP\/1\.1 431 /,
+  );
+  t.match(
+    await raw(admin, "GET //x?y?z HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+    /^HTTP\/1\.1 404 /,
+  );
+  for (let round = 0; round < 20; round++) {
+    const socket = connect(admin.endpoint.port, "127.0.0.1");
+    await once(socket, "connect");
+    socket.write("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", () => socket.resetAndDestroy());
+    await once(socket, "close");
+  }
+  t.equal((await get("/healthz")).status, 200);
+  t.same(log.events, []);
+});
+
+t.test("openAdmin says which address and why when it cannot be listened on", async (t) => {
+  const { admin } = await open(t);
+  const { port } = admin.endpoint;
+  const sources: AdminSources = {
+    metrics: { contentType: "", text: async () => "" },
+    clients,
+    log: memoryLog(),
+    state: () => ({ ready: true, reason: null }),
+  };
+  const options = { listen: { host: "127.0.0.1", port }, token: null, topClients: 5 };
+  const message = `admin.listen: cannot listen on 127.0.0.1:${port}: EADDRINUSE`;
+  await t.rejects(openAdmin(options, sources), { message });
+});
+
+t.test("close ends connections that are kept alive", async (t) => {
+  const { admin } = await open(t);
+  const socket = connect(admin.endpoint.port, "127.0.0.1");
+  socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  await once(socket, "data");
+  const closed = once(socket, "close");
+  await admin.close();
+  await closed;
+  t.pass();
+});
