@@ -75,8 +75,8 @@ const identityTexts: Readonly<Record<Identity, string>> = {
 function limitText(listener: ListenerOptions, set: LimitOptions): string {
   const { connectionCount, connectionRate, timeUnitSeconds, ipv4PrefixLength, ipv6PrefixLength } = set;
   const texts = [
-    `${listener.limits}: ${connectionCount === 0 ? "any number" : connectionCount} at once`,
-    `${connectionRate === 0 ? "any number" : connectionRate} in ${durationText(timeUnitSeconds * 1000)}`,
+    `${listener.limits}: ${connectionCount === 0 ? "unlimited" : connectionCount} at once`,
+    `${connectionRate === 0 ? "unlimited" : connectionRate} in ${durationText(timeUnitSeconds * 1000)}`,
     `a client is an IPv4 /${ipv4PrefixLength} or IPv6 /${ipv6PrefixLength}`,
     `counted as ${set.scope ?? listener.name}`,
   ];

@@ -78,7 +78,7 @@ function* identityFaults({ listeners, pools }: Draft): Generator<Fault> {
   const speaks = { xclient: "smtp", id: "imap" } as const;
   for (const [name, listener] of Object.entries(listeners)) {
     if (listener?.pool === undefined) continue;
-    const identity = Object.hasOwn(pools, listener.pool) ? pools[listener.pool]?.identity : undefined;
+    const identity = pools[listener.pool]?.identity;
     if (identity !== "xclient" && identity !== "id") continue;
     const { protocol = speaks[identity], tls = "off" } = listener;
     if (protocol === speaks[identity] && tls === "off") continue;

@@ -52,7 +52,12 @@ export class Source {
 
   constructor(text: string, environment: Environment) {
     const tooLong = text.length > textLengthMax;
-    this.#document = parseDocument(tooLong ? "" : text, { lineCounter: this.#lines, prettyErrors: false });
+    this.#document = parseDocument(tooLong ? "" : text, {
+      lineCounter: this.#lines,
+      prettyErrors: false,
+      // Sets, dates and binaries are no settings.
+      resolveKnownTags: false,
+    });
     if (tooLong) this.#find([], 0, "the file is larger than 1 MiB");
     this.value = !tooLong && this.#isTree() && this.#isPlain() ? this.#read(environment) : null;
   }

@@ -130,7 +130,7 @@ function refused(detail: string): IntroductionStep {
 const head = /[^ ]+ +ID *(?=[ \r\n])/iy;
 const noFields = / *(?:NIL)? *\r?\n$/iy;
 const open = / *\( */y;
-const close = /\) *\r?\n$/y;
+const close = /\)( *\r?\n)$/y;
 const quoted = /"((?:[^"\\\r\n]|\\["\\])*)"/y;
 const literal = /\{(\d{1,4})\+\}\r?\n/y;
 const nil = /NIL(?=[ )])/iy;
@@ -150,12 +150,10 @@ export function withoutIdentity(command: string): string | null {
   const kept: string[] = [];
   let removed = false;
   for (;;) {
-    const end = cursor.take(close)?.[0];
-    if (end !== undefined) {
+    const lineEnd = cursor.take(close)?.[1];
+    if (lineEnd !== undefined) {
       if (!removed) return command;
-      return (
-        start + (kept.length > 0 ? ` (${kept.join(" ")}` : " NIL") + (kept.length > 0 ? end : end.slice(1))
-      );
+      return `${start} ${kept.length > 0 ? `(${kept.join(" ")})` : "NIL"}${lineEnd}`;
     }
     const from = cursor.at;
     const key = cursor.string();
@@ -184,7 +182,7 @@ class Cursor {
     return match;
   }
 
-  /** The string here, quoted (its escapes left as they are) or literal. */
+  /** The string here, quoted (its escapes left as they are) or literal. Behind one cut short nothing matches. */
   string(): string | null {
     const content = this.take(quoted)?.[1];
     if (content !== undefined) return content;
@@ -192,6 +190,6 @@ class Cursor {
     if (octets === undefined) return null;
     const from = this.at;
     this.at += Number(octets);
-    return this.at <= this.#text.length ? this.#text.slice(from, this.at) : null;
+    return this.#text.slice(from, this.at);
   }
 }

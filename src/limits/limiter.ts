@@ -14,7 +14,7 @@ import { type Arrival, NO_LEASE, type Table } from "./table.ts";
 type Excess = Extract<Reason, "connection-count" | "connection-rate" | "max-connections">;
 
 export interface Admission {
-  /** To be given back exactly once, refused or not; negative when the table was full, and then there is nothing to give back. */
+  /** To be given back exactly once, refused or not; negative when the table was full and nothing was counted. */
   readonly lease: number;
   /** The limit that is exceeded, if one is. It is exceeded but not `refused` where limits do not bind. */
   readonly excess: Excess | null;

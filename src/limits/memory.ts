@@ -8,7 +8,7 @@
  */
 
 /** 128 bytes, two cache lines. */
-export const ENTRY_WORDS = 32;
+const ENTRY_WORDS = 32;
 
 const HEADER_WORDS = 64;
 
@@ -65,7 +65,7 @@ export const KNOWN = 1;
 /** scope, prefix, length */
 export const KEY_WORDS = 6;
 
-/** Offsets behind `entry.counters`: connections; then room for messages, recipients, new TLS sessions, AUTHs, failed AUTHs. */
+/** Offsets behind `entry.counters`. There is room for messages, recipients, new TLS sessions, AUTHs and failed AUTHs. */
 export const counters = { connections: 0 } as const;
 export const COUNTERS = 6;
 

@@ -73,7 +73,7 @@ export interface TableEntry {
   readonly scope: number;
   readonly client: Network;
   readonly concurrency: number;
-  /** Connections in the window that began at `windowStart`; it may have lapsed since, as nothing happens without an event. */
+  /** Connections in the window that began at `windowStart`; it may have lapsed, as only an event begins another. */
   readonly connections: number;
   readonly windowStart: number;
   readonly lastSeen: number;

@@ -18,5 +18,20 @@ export interface EventLog {
 /** No serializers, children or hooks: with them a line costs twice as much. */
 export function logger(level: LogLevel, stream: DestinationStream): Logger {
   const formatters = { level: (label: string) => ({ level: label }) };
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters }, stream);
+  return pino({ level, base: null, timestamp: isoTime(), formatters }, stream);
+}
+
+/** pino's own ISO time is a fifth of a line's cost; all but the milliseconds stays the same for a second. */
+function isoTime(): () => string {
+  let second = Number.NaN;
+  let begin = "";
+  return () => {
+    const now = Date.now();
+    const ms = now % 1000;
+    if (now - ms !== second) {
+      second = now - ms;
+      begin = `,"time":"${new Date(second).toISOString().slice(0, -"000Z".length)}`;
+    }
+    return `${begin}${ms < 10 ? "00" : ms < 100 ? "0" : ""}${ms}Z"`;
+  };
 }

@@ -40,15 +40,14 @@ export class Pool {
   }
 
   /**
-   * The next server in turn that is up, or else the next in turn; null when all of them are in `tried`, a bit for each
-   * server that this client was already refused by.
+   * The next server in turn that is up, or else the next in turn; null when all of them have been `tried` for this client.
    */
-  pick(tried: number, nowSeconds: number): Server | null {
+  pick(tried: ReadonlySet<Server> | null, nowSeconds: number): Server | null {
     const count = this.servers.length;
     let second: Server | null = null;
     for (let step = 0; step < count; step++) {
       const server = this.servers[(this.#next + step) % count]!;
-      if (tried & (1 << server.index)) continue;
+      if (tried?.has(server)) continue;
       if (this.isUp(server, nowSeconds)) {
         this.#next = server.index + 1;
         return server;

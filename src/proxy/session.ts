@@ -78,8 +78,8 @@ export class Session implements Sweepable, SessionRecord {
   #upstream: Connection | null = null;
   #connectingMs = 0;
   #server: Server | null = null;
-  /** A bit for each server that could not be connected to. */
-  #serversTried = 0;
+  /** Those that could not be connected to; null while all went well. */
+  #serversTried: Set<Server> | null = null;
   /** -1: none. */
   #lease = -1;
 
@@ -167,7 +167,8 @@ export class Session implements Sweepable, SessionRecord {
   unreachable(reason: Reason, code: string | null): void {
     const server = this.#server!;
     if (code === null || !OUR_OWN_FAULTS.has(code)) this.gate.pool.failed(server, this.gate.clock.seconds());
-    this.#serversTried |= 1 << server.index;
+    this.#serversTried ??= new Set();
+    this.#serversTried.add(server);
     this.#upstream?.close();
     this.#upstream = null;
     this.#connect(reason);

@@ -50,7 +50,6 @@ export class Gateway {
   private constructor(configuration: Configuration, log: Log, version: string) {
     const memory = allocate(configuration);
     const counters = new Counters(memory.counters, counterShape(configuration));
-    const total = new Total(memory.total, CONTROL, configuration.maxConnections);
     this.#configuration = configuration;
     this.#log = log;
     this.#pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!));
@@ -61,7 +60,7 @@ export class Gateway {
       log,
       reclaim: (thread) => {
         if (!this.#table.reclaim(thread)) return false;
-        total.reclaim(thread);
+        Total.reclaim(memory.total, thread);
         counters.threadDied(thread);
         return true;
       },

@@ -41,7 +41,7 @@ t.test("summary says what each listener does when the file is right", async (t) 
   proxy     required within 3s, from 10.0.20.0/24; others are closed at once
   pool      postfix: 127.0.0.1:25 (connect 5s, greet 30s)
   identity  xclient: the server must authorise the gateway (smtpd_authorized_xclient_hosts)
-  limits    strict: any number at once; 30 in 1m; a client is an IPv4 /32 or IPv6 /64; counted as mail; never for 10.0.0.0/8; dry run: nothing is refused
+  limits    strict: unlimited at once; 30 in 1m; a client is an IPv4 /32 or IPv6 /64; counted as mail; never for 10.0.0.0/8; dry run: nothing is refused
   idle      a session that is silent for 5m is ended
   note      a refusal is said before STARTTLS; behind it nothing can be read, and only limits on connections hold`,
   );

@@ -1,6 +1,7 @@
 /** Whole files: what they come to, and, for wrong ones, every line that is said. */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the configuration look like this.
 import { availableParallelism, hostname } from "node:os";
+import fc from "fast-check";
 import t from "tap";
 import { defaultLimits, errorsOf, least, load, loaded, warningsOf } from "./fixtures.ts";
 
@@ -73,12 +74,17 @@ t.test("loadConfiguration takes variables as texts when they are set", async (t)
   const text = least.replace("0.0.0.0:2525", "${HOST}:${PORT}").replace("pool: postfix", "pool: ${POOL}");
   const environment = { HOST: "192.0.2.1", PORT: "25", POOL: "postfix" };
   t.same(loaded(text, { environment }).listeners[0]?.listen, [{ host: "192.0.2.1", port: 25 }]);
-  t.same(errorsOf(`${least}threads: ${"${PORT}"}\n`, { environment }), [
+  t.same(errorsOf(`${least}threads: \${PORT}\n`, { environment }), [
     "11:10: threads: must be a whole number",
   ]);
   t.same(errorsOf(text, { environment: { HOST: "192.0.2.1", POOL: "postfix" } }), [
     "3:13: listeners.smtp.listen: the environment variable PORT is not set",
   ]);
+  t.same(
+    errorsOf(`${least}log: { destination: "\${NO}" }\n`),
+    ["11:21: log.destination: the environment variable NO is not set"],
+    "even where any text would do",
+  );
   t.notMatch(
     errorsOf(text, { environment: { ...environment, HOST: "s3cret" } }).join(),
     /s3cret/,
@@ -145,4 +151,40 @@ admin: { listen: "0.0.0.0:9025" }
     "13:28: limits.trial.dryRun: a dry run: these limits refuse nothing",
     "14:18: admin.listen: not a loopback address, and there is no tokenFile: /api refuses everybody",
   ]);
+});
+
+t.test("loadConfiguration answers in lines when a file is damaged anywhere", async () => {
+  const text = `${least}limits: { default: { scope: s }, "a b": &a [*a] }\nadmin: { tokenFile: "\${NO}" }\n`;
+  const piece = fc.oneof(
+    fc.string(),
+    fc.constantFrom(
+      "",
+      "\n",
+      "{",
+      "[",
+      "- ",
+      ": ",
+      "&a ",
+      "*a",
+      "<<: *a",
+      "!!binary ",
+      "? ",
+      "|",
+      "'",
+      "null",
+      "-1",
+    ),
+  );
+  const span = fc.tuple(fc.nat(text.length), fc.nat(12), piece);
+  fc.assert(
+    fc.property(fc.array(span, { minLength: 1, maxLength: 3 }), (spans) => {
+      let damaged = text;
+      for (const [at, length, put] of spans)
+        damaged = damaged.slice(0, at) + put + damaged.slice(at + length);
+      const file = load(damaged);
+      const lines = file.ok ? file.warnings : file.errors;
+      return (file.ok || lines.length > 0) && lines.every((line) => /^postern\.yaml:\d+:\d+: .+$/.test(line));
+    }),
+    { numRuns: 500 },
+  );
 });

@@ -31,6 +31,8 @@ t.test("Source.report gives the text's own faults when it is no tree of settings
     ["a:\n  - b: 1\n    b: 2\n", ["f:3:5: Map keys must be unique"]],
     ["a: 1\n---\nb: 2\n", ["f:2:1: Source contains multiple documents; please use YAML.parseAllDocuments()"]],
     ["a: !secret x\n", ["f:1:4: Unresolved tag: !secret"]],
+    ["a: !!binary AAAA\n", ["f:1:4: Unresolved tag: tag:yaml.org,2002:binary"]],
+    ["!!binary gIFe: 1\n", ["f:1:1: Unresolved tag: tag:yaml.org,2002:binary"]],
     ["\ta: 1\n", ["f:1:1: Tabs are not allowed as indentation"]],
     ["a: 1\nb: { c: *none }\n", ["f:2:9: b.c: no anchor is named none"]],
     ["a: 1\n? [b]\n: 2\n? { c: d }\n: 3\n", ["f:2:3: this cannot be a key", "f:4:3: this cannot be a key"]],

@@ -212,7 +212,7 @@ t.test("Table does what a Map does when several threads' events interleave and t
 
 t.test("Table tells clients apart when only scope, one word or the length differs", async (t) => {
   const table = new Table(Table.allocate({ entries: 16, threads: 1 }), 0);
-  const base = arrival(1, START);
+  const base = arrival(2, START);
   const keys: Arrival[] = [
     base,
     { ...base, scope: SCOPE + 1 },

@@ -79,7 +79,7 @@ t.test("Table counts exactly when two threads count the same clients at once", a
 });
 
 t.test("Table.reclaim leaves what the living hold when a thread is ended at a random moment", async (t) => {
-  const [rounds, clients] = [25, 24];
+  const [rounds, clients] = [12, 24];
   const memory = Table.allocate({ entries: 12, threads: 2 });
   const control = new Table(memory, CONTROL);
   const task = { memory, clients, leases: 5, rounds: Number.POSITIVE_INFINITY };

@@ -201,12 +201,26 @@ t.test("openAdmin says which address and why when it cannot be listened on", asy
   await t.rejects(openAdmin(options, sources), { message });
 });
 
-t.test("close ends connections that are kept alive", async (t) => {
-  const { admin } = await open(t);
-  const socket = connect(admin.endpoint.port, "127.0.0.1");
-  socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
-  await once(socket, "data");
-  const closed = once(socket, "close");
+t.test("close ends connections, whether idle or waiting for an answer", async (t) => {
+  let asked = () => {};
+  const busy = new Promise<void>((resolve) => {
+    asked = resolve;
+  });
+  const text = () => {
+    asked();
+    return new Promise<string>(() => {});
+  };
+  const { admin } = await open(t, { sources: { metrics: { contentType: "text/plain", text } } });
+  const request = (path: string) => {
+    const socket = connect(admin.endpoint.port, "127.0.0.1");
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    return socket;
+  };
+  const idle = request("/healthz");
+  await once(idle, "data");
+  const waiting = request("/metrics");
+  await busy;
+  const closed = Promise.all([once(idle, "close"), once(waiting, "close")]);
   await admin.close();
   await closed;
   t.pass();

@@ -58,9 +58,10 @@ t.test("a second header is mere garbage when the client sends it", async (t) => 
   const client = await connect(t, "smtp", proxyHeader("203.0.113.8"));
   await client.reply();
   client.send(proxyHeader("127.0.0.1"));
-  t.match(await client.smtp("EHLO client.example.org"), /^500 5\.5\.2/);
-  client.close();
-  await postfix.log.waitFor(/lost connection after \S+ from unknown\[203\.0\.113\.8\]/);
+  // The signature holds empty lines and a line that says QUIT: Postfix takes it for commands, and obeys that one.
+  const replies = await client.rest();
+  t.match(replies, /^(500 5\.5\.2 Error: bad syntax\r\n)+221 2\.0\.0 Bye\r\n$/);
+  await postfix.log.waitFor(/disconnect from unknown\[203\.0\.113\.8\] .*quit=1/);
 });
 
 for (const name of ["smtp", "xclient"]) {

@@ -15,7 +15,7 @@ const postfix = await startPostfix(t, {
   dovecot,
   settings: {
     smtpd_client_connection_rate_limit: "3",
-    smtpd_client_message_rate_limit: "1",
+    smtpd_client_message_rate_limit: "2",
     smtpd_client_recipient_rate_limit: "2",
     message_size_limit: "5000",
   },
@@ -83,7 +83,8 @@ t.test("Postfix's replies pass unchanged when it refuses a message, a recipient,
     await client.smtp("MAIL FROM:<carol@example.org> SIZE=6000"),
     "552 5.3.4 Message size exceeds fixed limit",
   );
-  await client.smtp("MAIL FROM:<carol@example.org>");
+  await client.smtp("RSET");
+  t.equal(await client.smtp("MAIL FROM:<carol@example.org>"), "250 2.1.0 Ok");
   const unknown =
     "550 5.1.1 <nobody@example.test>: Recipient address rejected: User unknown in virtual mailbox table";
   t.equal(await client.smtp("RCPT TO:<nobody@example.test>"), unknown);

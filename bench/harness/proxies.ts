@@ -1,0 +1,146 @@
+/**
+ * The two that are compared, each as an administrator would run it: PROXY v2 in, limits by the client's address, PROXY v2
+ * out. Postern with its limits, metrics and a log file; HAProxy with timeouts and a stick table that counts the same.
+ *
+ * Both are told the same routes, and start with empty tables; what they write lies in a directory that goes with them.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { type Connection, nobody } from "../../src/wire/wire.ts";
+import { type Cores, startChild } from "./process.ts";
+import { loopback, wire } from "./wire.ts";
+
+export type Name = "postern" | "haproxy";
+
+export interface ProxyOptions {
+  /** The ports of the back ends behind each port that is listened on. */
+  readonly backends: readonly (readonly number[])[];
+  /** Of postern's; HAProxy always has one. */
+  readonly threads: number;
+  readonly cores: Cores;
+}
+
+export interface Proxy {
+  readonly pid: number;
+  /** Where clients connect, one for each of the `backends`. */
+  readonly ports: readonly number[];
+  stop(): Promise<void>;
+}
+
+const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+/** Enough for every bench; with two files for each, below the usual limit of 20,000 open files. */
+const connectionsMax = 9500;
+
+/** What no client of a bench comes near, so that everything is counted and nobody refused. */
+const rateMax = 1_000_000;
+
+const startMsMax = 10_000;
+const pollMs = 20;
+
+export async function startProxy(name: Name, options: ProxyOptions): Promise<Proxy> {
+  const directory = mkdtempSync(join(tmpdir(), `bench-${name}-`));
+  const ports = await freePorts(options.backends.length);
+  const command =
+    name === "postern" ? posternCommand(directory, ports, options) : haproxyCommand(directory, ports, options);
+  const child = startChild(command, options.cores);
+  const stop = async () => {
+    await child.stop();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  for (const port of ports) await untilAccepting(name, port).catch((error) => stop().then(() => Promise.reject(error)));
+  return { pid: child.pid, ports, stop };
+}
+
+function posternCommand(directory: string, ports: readonly number[], options: ProxyOptions): string[] {
+  const file = join(directory, "postern.yaml");
+  const listener = (port: number, index: number) => [
+    `to${index}`,
+    {
+      listen: `127.0.0.1:${port}`,
+      protocol: "smtp",
+      proxy: { mode: "required", from: ["127.0.0.0/8"] },
+      pool: `to${index}`,
+    },
+  ];
+  const pool = (backends: readonly number[], index: number) => [
+    `to${index}`,
+    { servers: backends.map((port) => `127.0.0.1:${port}`), identity: "proxy-v2" },
+  ];
+  const configuration = {
+    hostname: "mx.example.test",
+    threads: options.threads,
+    maxConnections: connectionsMax,
+    drain: "0s",
+    listeners: Object.fromEntries(ports.map(listener)),
+    pools: Object.fromEntries(options.backends.map(pool)),
+    limits: { default: { connectionCount: connectionsMax, connectionRate: rateMax } },
+    log: { destination: join(directory, "postern.log") },
+    admin: { listen: "127.0.0.1:0" },
+  };
+  writeFileSync(file, JSON.stringify(configuration, null, 2));
+  return [process.execPath, main, "serve", "-c", file];
+}
+
+function haproxyCommand(directory: string, ports: readonly number[], options: ProxyOptions): string[] {
+  const file = join(directory, "haproxy.cfg");
+  const routes = ports.map((port, index) => {
+    const servers = options.backends[index]!.map((to) => `  server at${to} 127.0.0.1:${to} send-proxy-v2\n`);
+    return `frontend in${index}
+  bind 127.0.0.1:${port} accept-proxy
+  tcp-request session track-sc0 src table clients
+  tcp-request session reject if { sc_conn_rate(0) gt ${rateMax} }
+  default_backend to${index}
+backend to${index}
+${servers.join("")}`;
+  });
+  writeFileSync(
+    file,
+    `global
+  nbthread 1
+  maxconn ${connectionsMax}
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 5m
+  timeout server 5m
+  maxconn ${connectionsMax}
+${routes.join("")}backend clients
+  stick-table type ip size 64k expire 10m store conn_cur,conn_rate(60s)
+`,
+  );
+  return ["haproxy", "-db", "-q", "-f", file];
+}
+
+/** Ports that were free a moment ago. */
+async function freePorts(count: number): Promise<number[]> {
+  const options = { endpoint: loopback(0), reusePort: false, onConnection() {}, onAcceptError() {} };
+  const listening = await Promise.all(Array.from({ length: count }, () => wire.listen(options)));
+  for (const each of listening) each.close();
+  return listening.map((each) => each.endpoint.port);
+}
+
+/** Connects until somebody answers, and leaves without a word. */
+async function untilAccepting(name: Name, port: number): Promise<void> {
+  const end = performance.now() + startMsMax;
+  while (!(await accepts(port))) {
+    if (performance.now() > end) throw new Error(`${name} does not listen on port ${port}`);
+    await sleep(pollMs);
+  }
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    wire.connect(loopback(port), {
+      ...nobody,
+      onConnect(connection: Connection) {
+        connection.close();
+        resolve(true);
+      },
+      onError: () => resolve(false),
+    });
+  });
+}

@@ -1,0 +1,135 @@
+/**
+ * A conversation as both of its sides hold it: say something, await so many bytes, go on. What is awaited is only counted,
+ * as nobody on the way may change it; one byte too many, or an early end, is a failure.
+ *
+ * The scripts begin behind the PROXY header: the client's opening word, and the first that the server awaits.
+ */
+import { Address } from "../../src/address.ts";
+import { encodeV2 } from "../../src/proxy/header.ts";
+import type { Connection, ConnectionOwner } from "../../src/wire/wire.ts";
+
+interface Step {
+  readonly say: Uint8Array;
+  readonly awaitBytes: number;
+}
+
+export interface Script {
+  readonly client: readonly Step[];
+  readonly server: readonly Step[];
+}
+
+const nothing = Buffer.alloc(0);
+
+/** As many clients as a busy mail server sees in an hour; each has an address, and so an entry in the proxy's table. */
+const clientsMax = 9216;
+
+const destination = { address: Address.v4(0xc0000219), port: 25 };
+
+/** PROXY v2 headers of clients from 203.0.0.0 on, ready to be sent; the next one again after the last. */
+export const openings: readonly Buffer[] = Array.from({ length: clientsMax }, (_, client) =>
+  encodeV2({ address: Address.v4(0xcb000000 + client), port: 1024 + client }, destination),
+);
+
+/** A header over IPv4 without TLVs, from the client as from either proxy. */
+const headerBytes = 28;
+
+const body = `From: <a@example.org>\r\nTo: <b@example.test>\r\nSubject: bench\r\n\r\n${"A line of a mail.\r\n".repeat(158)}.\r\n`;
+
+const ehlo: readonly [string, string] = [
+  "EHLO client.example.org\r\n",
+  "250-mx.example.test\r\n250-PIPELINING\r\n250-SIZE 20480000\r\n250-STARTTLS\r\n250-ENHANCEDSTATUSCODES\r\n250 8BITMIME\r\n",
+];
+
+/** One mail of 3 KB: greeting, six commands (the message itself is the fifth), 221. */
+export const mail: Script = scriptOf([
+  ehlo,
+  ["MAIL FROM:<a@example.org>\r\n", "250 2.1.0 Ok\r\n"],
+  ["RCPT TO:<b@example.test>\r\n", "250 2.1.5 Ok\r\n"],
+  ["DATA\r\n", "354 End data with <CR><LF>.<CR><LF>\r\n"],
+  [body, "250 2.0.0 Ok: queued as 4XyZ1234\r\n"],
+  ["QUIT\r\n", "221 2.0.0 Bye\r\n"],
+]);
+
+/** The beginning of a session: greeting and EHLO. */
+export const hello: Script = scriptOf([ehlo]);
+
+export class Talk implements ConnectionOwner {
+  readonly #steps: readonly Step[];
+  readonly #opening: Uint8Array;
+  /** The last step is done. */
+  readonly #finished: (connection: Connection) => void;
+  /** The connection is over; null, or what went wrong. */
+  readonly #over: (fault: string | null) => void;
+  #step = 0;
+  #leftBytes = 0;
+
+  constructor(options: {
+    readonly steps: readonly Step[];
+    /** What the first step says; by default nothing. */
+    readonly opening?: Uint8Array;
+    readonly finished: (connection: Connection) => void;
+    readonly over: (fault: string | null) => void;
+  }) {
+    this.#steps = options.steps;
+    this.#opening = options.opening ?? nothing;
+    this.#finished = options.finished;
+    this.#over = options.over;
+  }
+
+  /** A server's side begins by itself, a client's when it is connected. */
+  onConnect(connection: Connection): void {
+    this.#say(connection);
+    connection.start();
+  }
+
+  onData(connection: Connection, bytes: Uint8Array): void {
+    this.#leftBytes -= bytes.length;
+    if (this.#leftBytes > 0) return;
+    if (this.#leftBytes < 0) return this.#fail(connection, "more bytes than awaited");
+    this.#step++;
+    this.#say(connection);
+  }
+
+  onEnd(connection: Connection): void {
+    if (this.#step < this.#steps.length) return this.#fail(connection, `ended in step ${this.#step}`);
+    connection.close();
+    this.#over(null);
+  }
+
+  onDrain(): void {}
+
+  onError(_connection: Connection, code: string): void {
+    this.#over(code);
+  }
+
+  #say(connection: Connection): void {
+    const step = this.#steps[this.#step];
+    if (step === undefined) return this.#finished(connection);
+    this.#leftBytes = step.awaitBytes;
+    connection.write(this.#step === 0 ? this.#opening : step.say);
+    if (step.awaitBytes === 0) {
+      this.#step++;
+      this.#finished(connection);
+    }
+  }
+
+  #fail(connection: Connection, fault: string): void {
+    connection.close();
+    this.#over(fault);
+  }
+}
+
+/** What each side says and awaits, from what the client says and the server answers to it. */
+function scriptOf(exchanges: readonly (readonly [string, string])[]): Script {
+  const greeting = Buffer.from("220 mx.example.test ESMTP\r\n");
+  const client: Step[] = [{ say: nothing, awaitBytes: greeting.length }];
+  const server: Step[] = [{ say: nothing, awaitBytes: headerBytes }];
+  let answer = greeting;
+  for (const [command, reply] of exchanges) {
+    server.push({ say: answer, awaitBytes: command.length });
+    answer = Buffer.from(reply);
+    client.push({ say: Buffer.from(command), awaitBytes: answer.length });
+  }
+  server.push({ say: answer, awaitBytes: 0 });
+  return { client, server };
+}

@@ -1,0 +1,87 @@
+/** The launcher, in the repository and in a package: which Node.js and which entry it takes, and that it becomes them. */
+import { chmodSync, cpSync, mkdirSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import t, { type Test } from "tap";
+import { pack } from "../../build/pack.ts";
+import manifest from "../../package.json" with { type: "json" };
+import { makeDirectory, startChild, until } from "../servers/process.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const launcher = join(root, "bin/postern");
+
+/** The directories of what the launcher itself calls, without any Node.js of the machine's. */
+const tools = "/usr/bin:/bin";
+
+const configuration = {
+  threads: 1,
+  admin: { listen: "127.0.0.1:0" },
+  listeners: { any: { listen: "127.0.0.1:0", protocol: "tcp", proxy: { mode: "off" }, pool: "none" } },
+  pools: { none: { servers: ["127.0.0.1:1"], identity: "proxy-v2" } },
+};
+
+/** What `npm install` makes of the package below `node_modules`; the packages that it needs are the repository's. */
+function install(t: Test): string {
+  const place = join(makeDirectory(t, "installed"), "node_modules/postern");
+  mkdirSync(place, { recursive: true });
+  pack(join(root, "src"), join(place, "dist"));
+  for (const name of ["bin", "package.json"])
+    cpSync(join(root, name), join(place, name), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(place, "node_modules"));
+  return join(place, "bin/postern");
+}
+
+/** A directory with a `node` that says it is `version`, and otherwise prints what it was called with. */
+function fakeNode(t: Test, version: string): string {
+  const directory = makeDirectory(t, "node");
+  const script = `#!/bin/sh\nif [ "$*" = --version ]; then echo ${version}; else echo "$@"; fi\n`;
+  writeFileSync(join(directory, "node"), script);
+  chmodSync(join(directory, "node"), 0o755);
+  return directory;
+}
+
+/** A copy of the launcher in a place where nothing was installed beside it. */
+function bare(t: Test): string {
+  const directory = makeDirectory(t, "bare");
+  cpSync(join(root, "bin"), join(directory, "bin"), { recursive: true });
+  return join(directory, "bin/postern");
+}
+
+for (const [where, path] of [
+  ["the repository", () => launcher],
+  ["a package", install],
+] as const) {
+  t.test(`postern says its version and nothing else when it runs in ${where}`, async (t) => {
+    const child = startChild(t, [path(t), "--version"], { PATH: `${dirname(process.execPath)}:${tools}` });
+    t.equal(await child.ended, 0);
+    t.equal(child.stdout(), `${manifest.version}\n`);
+    t.equal(child.stderr(), "");
+  });
+
+  t.test(`postern is the gateway itself when a signal comes in ${where}`, async (t) => {
+    const file = join(makeDirectory(t, "file"), "postern.yaml");
+    writeFileSync(file, JSON.stringify(configuration));
+    const link = join(makeDirectory(t, "link"), "postern");
+    symlinkSync(path(t), link);
+    const child = startChild(t, [link, "serve", "-c", file], {
+      PATH: `${dirname(process.execPath)}:${tools}`,
+    });
+    await until("a gateway that is ready", () => child.stdout().includes('"event":"ready"'));
+    t.match(readlinkSync(`/proc/${child.pid}/exe`), /node$/, "its process is Node.js, not a shell");
+    t.equal(await child.stop("SIGTERM"), 0);
+    t.equal(child.stderr(), "");
+  });
+}
+
+t.test("postern takes the Node.js in PATH when none was installed with it", async (t) => {
+  const child = startChild(t, [bare(t), "check", "a b"], { PATH: `${fakeNode(t, "v24.0.0")}:${tools}` });
+  t.equal(await child.ended, 0);
+  t.match(child.stdout(), /\/dist\/main\.js check a b\n$/);
+});
+
+t.test("postern says what is missing, and ends with 2, when the only Node.js is too old", async (t) => {
+  const child = startChild(t, [bare(t), "--version"], { PATH: `${fakeNode(t, "v20.20.2")}:${tools}` });
+  t.equal(await child.ended, 2);
+  t.equal(child.stdout(), "");
+  t.equal(child.stderr(), "postern: Node.js 24 or newer is needed, and the one in PATH is v20.20.2\n");
+});

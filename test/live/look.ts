@@ -1,0 +1,65 @@
+/** What a running gateway tells of itself: its metrics, its clients, its descriptors. */
+import { readdirSync } from "node:fs";
+import type { Gateway, LogLine } from "../servers/gateway.ts";
+import { until } from "../servers/process.ts";
+
+/** A client as `/api/clients` tells of it, as far as tests look at it. */
+export interface ClientEntry {
+  readonly address: string;
+  readonly prefixLength?: number;
+  readonly scope: string;
+  readonly connections: number;
+  readonly concurrency: number;
+  readonly refused: number;
+}
+
+type Admin = Pick<Gateway, "adminUrl">;
+
+async function page(gateway: Admin, path: string): Promise<string> {
+  const response = await fetch(gateway.adminUrl + path);
+  return response.text();
+}
+
+/** The value of one series, e.g. `postern_sessions_active{listener="smtp"}`; 0 where it is not there. */
+export async function metric(gateway: Admin, series: string): Promise<number> {
+  const lines = (await page(gateway, "/metrics")).split("\n");
+  const line = lines.find((text) => text.startsWith(`${series} `));
+  return line === undefined ? 0 : Number(line.slice(series.length + 1));
+}
+
+/** Waits until the series has that value: counters are written when a session's end is, and read when somebody asks. */
+export async function metricIs(gateway: Admin, series: string, value: number): Promise<void> {
+  let last = Number.NaN;
+  const reached = async () => {
+    last = await metric(gateway, series);
+    return last === value;
+  };
+  await until(`${series} ${value}`, reached).catch((error) => {
+    throw new Error(`${error.message}: it is ${last}`);
+  });
+}
+
+export async function clients(gateway: Admin): Promise<ClientEntry[]> {
+  return JSON.parse(await page(gateway, "/api/clients?top=1000"));
+}
+
+/** How many connections the table counts now, over all clients. */
+export async function concurrency(gateway: Admin): Promise<number> {
+  return (await clients(gateway)).reduce((sum, entry) => sum + entry.concurrency, 0);
+}
+
+/** The status and the text of `/readyz`. */
+export async function readiness(gateway: Admin): Promise<string> {
+  const response = await fetch(`${gateway.adminUrl}/readyz`);
+  return `${response.status} ${(await response.text()).trim()}`;
+}
+
+/** The session lines so far. */
+export function sessions(gateway: Pick<Gateway, "lines">): LogLine[] {
+  return gateway.lines().filter((line) => line.event === "session");
+}
+
+/** How many files the process has open. */
+export function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}

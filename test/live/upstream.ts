@@ -1,0 +1,49 @@
+/** A server behind the gateway that does what a test tells it to, connection by connection. */
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { Test } from "tap";
+import { until } from "../servers/process.ts";
+import { End } from "./end.ts";
+
+export interface Upstream {
+  readonly port: number;
+  /** How many connections it has had. */
+  readonly connections: number;
+  /** The next connection that has come, in their order. */
+  next(): Promise<End>;
+}
+
+export interface UpstreamOptions {
+  readonly host?: string;
+  /** Called with each connection, once it is there. */
+  readonly script?: (end: End) => void;
+}
+
+/** Listens on a free port of loopback until the test ends. */
+export async function startUpstream(t: Test, options: UpstreamOptions = {}): Promise<Upstream> {
+  const { host = "127.0.0.1", script = () => {} } = options;
+  const waiting: End[] = [];
+  let connections = 0;
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const end = new End(t, socket);
+    connections++;
+    waiting.push(end);
+    script(end);
+  });
+  server.listen(0, host);
+  await once(server, "listening");
+  t.teardown(() => server.close());
+  const bound = server.address();
+  return {
+    port: bound !== null && typeof bound === "object" ? bound.port : 0,
+    get connections() {
+      return connections;
+    },
+    next: () => until("a connection at the upstream", () => waiting.shift()),
+  };
+}
+
+/** A script: says `greeting` at once. */
+export function greeting(text: string): (end: End) => void {
+  return (end) => end.send(text);
+}
