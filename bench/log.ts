@@ -10,7 +10,7 @@
  */
 import { Address } from "../src/address.ts";
 import { Counters, ThreadCounters } from "../src/observe/counters.ts";
-import type { SessionRecord } from "../src/observe/record.ts";
+import type { SessionRecord } from "../src/record.ts";
 import { ThreadLog } from "../src/observe/threadlog.ts";
 
 const LINES = 300_000;

@@ -44,7 +44,7 @@ const builtins: Readonly<Record<string, readonly string[]>> = {
   "node:tls": ["wire"],
   "node:dgram": [],
   "node:dns": [],
-  "node:http": ["observe", "commands"],
+  "node:http": ["observe"],
   "node:https": [],
   "node:http2": [],
   "node:worker_threads": ["threads"],

@@ -9,7 +9,7 @@
  * This file knows no metric's name and no label; it counts listeners and pools by their position in the configuration.
  */
 import { type Outcome, outcomes, type Reason, reasons } from "../outcome.ts";
-import type { SessionEnd } from "./record.ts";
+import type { SessionEnd } from "../record.ts";
 
 export interface CounterShape {
   /** Data threads: one region each. */

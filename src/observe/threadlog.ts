@@ -7,9 +7,9 @@
  */
 import type { Logger } from "pino";
 import type { AddressAndPort } from "../address.ts";
+import type { LimitEvent, ListenerName, SessionRecord } from "../record.ts";
 import { type EventLog, type Fields, logger } from "./logger.ts";
 import type { LogLevel } from "./options.ts";
-import type { LimitEvent, ListenerName, SessionRecord } from "./record.ts";
 
 /** Long enough to join the lines of a busy thread, short enough for whoever watches the log. */
 const batchAgeMaxMs = 50;

@@ -2,13 +2,13 @@
  * What all sessions of one listener in one thread share. A session asks its gate for everything that is not the client's
  * own: the limits, the pool, the wire, the time, and whom to tell.
  */
-import type { Address, AddressAndPort, Networks } from "../address.ts";
+import type { Address, Networks } from "../address.ts";
 import type { Clock } from "../clock.ts";
 import type { Dialogue } from "../dialogue.ts";
 import type { Admission, Limiter } from "../limits/limiter.ts";
 import type { Total } from "../limits/total.ts";
-import type { Outcome, Reason } from "../outcome.ts";
 import type { Pool } from "../pools/pool.ts";
+import type { SessionRecord } from "../record.ts";
 import type { Wire } from "../wire/wire.ts";
 import type { ListenerOptions } from "./options.ts";
 import type { Sessions } from "./sessions.ts";
@@ -40,22 +40,4 @@ export interface Observer {
   limited(gate: Gate, client: Address, admission: Admission): void;
   /** The one record of a connection, at its end. */
   ended(gate: Gate, record: SessionRecord): void;
-}
-
-export interface SessionRecord {
-  readonly id: string;
-  /** Null while it is unknown. */
-  readonly client: AddressAndPort | null;
-  /** The socket's other end; null where the peer was gone before the system could be asked. */
-  readonly peer: AddressAndPort | null;
-  readonly outcome: Outcome;
-  readonly reason: Reason | null;
-  /** What exactly was wrong, in a fixed phrase; null where the reason says it all. */
-  readonly detail: string | null;
-  /** The server's name; null when there was none. */
-  readonly server: string | null;
-  readonly durationMs: number;
-  /** Received from the client, and sent to it. */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
 }

@@ -9,7 +9,7 @@ import {
   sessionSecondsBounds,
   ThreadCounters,
 } from "../../src/observe/counters.ts";
-import type { SessionEnd } from "../../src/observe/record.ts";
+import type { SessionEnd } from "../../src/record.ts";
 import { outcomes, reasons } from "../../src/outcome.ts";
 
 const shape: CounterShape = { threads: 3, listeners: 2, pools: 2 };

@@ -2,7 +2,7 @@
 import { Address } from "../../src/address.ts";
 import type { ClientEntry, ClientSource, ClientTotals } from "../../src/observe/clients.ts";
 import type { EventLog, Fields } from "../../src/observe/logger.ts";
-import type { SessionRecord } from "../../src/observe/record.ts";
+import type { SessionRecord } from "../../src/record.ts";
 
 export function clientEntry(text: string, entry: Partial<ClientEntry>): ClientEntry {
   const address = Address.parse(text);

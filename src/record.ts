@@ -4,8 +4,8 @@
  * Plain shapes that the session's own record satisfies as it is, so that nothing is copied on the way to the counters and
  * to the log. No field holds text that a client chose.
  */
-import type { Address, AddressAndPort } from "../address.ts";
-import type { Outcome, Reason } from "../outcome.ts";
+import type { Address, AddressAndPort } from "./address.ts";
+import type { Outcome, Reason } from "./outcome.ts";
 
 /** How a session ended, in numbers: as much as the counters need. */
 export interface SessionEnd {
