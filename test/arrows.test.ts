@@ -97,7 +97,7 @@ function isAllowed({ from, to, names, isType }: Import): boolean {
   if (to === "package.json") return folder === "main" || folder === "commands";
   if (to.startsWith("src/")) return isArrow(folder, to, isType);
   if (!to.startsWith("node:")) return packages[to] === folder;
-  if (to === "node:net" && names.every((name) => freeOfNet.includes(name))) return true;
+  if (to === "node:net" && names.length > 0 && names.every((name) => freeOfNet.includes(name))) return true;
   return !pure.includes(folder) && (builtins[to]?.includes(folder) ?? true);
 }
 

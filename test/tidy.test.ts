@@ -54,11 +54,12 @@ function faultsOf(text: string): string[] {
   });
 }
 
-/** The line with its texts emptied; specifiers of imports stay. */
+/** The line with its texts emptied; only an import's specifier stays. */
 function withoutTexts(line: string): string {
-  return /\b(?:from|import)[ (]"/.test(line)
-    ? line
-    : line.replace(/"(?:\\.|[^"\\])*"|`[^`]*`|\/\/ .*$/g, '""');
+  const code = line.replace(/'[^']*'/g, "''");
+  return /\b(?:from|import)[ (]"/.test(code)
+    ? code
+    : code.replace(/"(?:\\.|[^"\\])*"|`[^`]*`|\/\/ .*$/g, '""');
 }
 
 /** The functions in `text` that are longer than `linesMax`, by their first line. */

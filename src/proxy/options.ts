@@ -7,7 +7,7 @@ export type Protocol = "smtp" | "imap" | "tcp";
  * - `off`: a cleartext port; STARTTLS passes through.
  * - `passthrough`: implicit TLS that passes through: the client speaks first, and nothing in it can be read.
  */
-export type TlsMode = "off" | "passthrough";
+type TlsMode = "off" | "passthrough";
 
 export interface ListenerOptions {
   readonly name: string;

@@ -31,7 +31,7 @@ export interface SocketName {
   port?: number;
 }
 
-export interface ConnectRequest {
+interface ConnectRequest {
   oncomplete: ((status: number, handle: TcpHandle, request: ConnectRequest) => void) | null;
 }
 

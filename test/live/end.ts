@@ -91,6 +91,15 @@ export class End {
     return this.#ending;
   }
 
+  /** Stops and resumes reading from the socket. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Ends our direction (TCP FIN). */
   end(): void {
     this.#socket.end();

@@ -5,7 +5,7 @@ import { behindProxy, poolOf, startGateway } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
 import { bad } from "../wire/headers.ts";
 import { End } from "./end.ts";
-import { metric, metricIs, sessions } from "./look.ts";
+import { metric, metricIs, sessionLines } from "./look.ts";
 import { greeting, startUpstream, type Upstream } from "./upstream.ts";
 
 const timeoutMs = 600;
@@ -132,5 +132,5 @@ t.test("a header has one deadline for all of it, however steadily it drips", asy
   t.ok(performance.now() - began >= timeoutMs, "not before its time");
   t.ok(dripped < header.length, "before the header was whole");
   await metricIs(gateway, 'postern_refused_total{listener="smtp",reason="proxy-timeout"}', 2);
-  t.match(sessions(gateway), [{ reason: "proxy-timeout" }, { reason: "proxy-timeout" }]);
+  t.match(await sessionLines(gateway, 2), [{ reason: "proxy-timeout" }, { reason: "proxy-timeout" }]);
 });

@@ -54,9 +54,12 @@ export async function readiness(gateway: Admin): Promise<string> {
   return `${response.status} ${(await response.text()).trim()}`;
 }
 
-/** The session lines so far. */
-export function sessions(gateway: Pick<Gateway, "lines">): LogLine[] {
-  return gateway.lines().filter((line) => line.event === "session");
+/** The session lines, as soon as there are so many. */
+export function sessionLines(gateway: Pick<Gateway, "lines">, count: number): Promise<LogLine[]> {
+  return until(`${count} session lines`, () => {
+    const found = gateway.lines().filter((line) => line.event === "session");
+    return found.length >= count && found;
+  });
 }
 
 /** How many files the process has open. */

@@ -58,7 +58,7 @@ t.test("XCLIENT names the client, and the session begins with the fresh greeting
       outcome: "closed",
       reason: null,
       bytesIn: early.length,
-      bytesOut: 47,
+      bytesOut: 45,
     });
   }
 });

@@ -40,7 +40,8 @@ t.test("a header is refused without a byte when its peer is not trusted", async 
 t.test("the same header is believed when the load balancer sends it", async (t) => {
   const client = await connect(t, "smtp", proxyHeader("203.0.113.7"));
   t.equal(await client.reply(), "220 mail.example.test ESMTP Postfix");
-  await postfix.log.waitFor(/connect from unknown\[203\.0\.113\.7\]/);
+  await client.smtp("QUIT");
+  await postfix.log.waitFor(/disconnect from unknown\[203\.0\.113\.7\]/);
 });
 
 for (const source of ["127.0.0.1", "::ffff:127.0.0.1", "::1"]) {
