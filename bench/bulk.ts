@@ -5,7 +5,7 @@
  *     node bench/bulk.ts [ROUNDS]
  */
 import { cpuMs, loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { type Name, type Proxy, startProxy } from "./harness/proxies.ts";
+import { type Name, type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
 import { openings } from "./harness/talk.ts";
 import { Transfer } from "./harness/transfer.ts";
@@ -42,7 +42,11 @@ interface Figures {
 }
 
 /** Both sides of `load`, until each of them has seen its end. */
-async function transfer(proxy: Proxy, load: Load, serverSide: (make: () => Transfer) => void): Promise<void> {
+async function transfer(
+  proxy: ProxyProcess,
+  load: Load,
+  serverSide: (make: () => Transfer) => void,
+): Promise<void> {
   const share = TOTAL_BYTES / load.connections;
   const [up, down] = load.direction === "upload" ? [share, 0] : [0, share];
   await new Promise<void>((resolve, reject) => {
@@ -91,7 +95,10 @@ async function main(): Promise<void> {
     side.onConnect(connection);
   });
   const options = { backends: [[backend.port]], threads: 1, cores: proxyCore };
-  const proxies = { postern: await startProxy("postern", options), haproxy: await startProxy("haproxy", options) };
+  const proxies = {
+    postern: await startProxy("postern", options),
+    haproxy: await startProxy("haproxy", options),
+  };
   const measure = async (name: Name, load: Load): Promise<Figures> => {
     const proxy = proxies[name];
     const before = cpuMs(proxy.pid);
@@ -108,7 +115,10 @@ async function main(): Promise<void> {
   const count = roundsAsked(5);
   const rows = [];
   for (const load of LOADS) {
-    const rounds = await inRounds(count, NAMES, (name) => measure(name, load));
+    const rounds = await inRounds(count, async () => ({
+      postern: await measure("postern", load),
+      haproxy: await measure("haproxy", load),
+    }));
     const middle = (name: Name, figure: keyof Figures) =>
       rounded(median(rounds.map((round) => round[name][figure])));
     rows.push({
@@ -125,7 +135,9 @@ async function main(): Promise<void> {
 
   console.table(rows);
   for (const { direction, connections, ratio } of rows) {
-    console.log(verdict(`CPU for each GiB, ${direction} over ${connections}, postern to HAProxy`, ratio, GOAL));
+    console.log(
+      verdict(`CPU for each GiB, ${direction} over ${connections}, postern to HAProxy`, ratio, GOAL),
+    );
   }
   report("bulk", { goal: GOAL, rounds: count, rows });
 }

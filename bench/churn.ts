@@ -7,7 +7,7 @@
  * The load is a closed loop, so that neither proxy ever has a queue that the other has not.
  */
 import { cpuMs, loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { type Name, type Proxy, startProxy } from "./harness/proxies.ts";
+import { type Name, type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
 import { runSessions, startMailServer } from "./harness/sessions.ts";
 
@@ -29,7 +29,7 @@ interface Figures {
   readonly sessionsPerSecond: number;
 }
 
-async function measure({ pid, ports }: Proxy): Promise<Figures> {
+async function measure({ pid, ports }: ProxyProcess): Promise<Figures> {
   const before = cpuMs(pid);
   const seconds = await runSessions(ports[0]!, SESSIONS, PARALLEL);
   const after = cpuMs(pid);
@@ -42,9 +42,15 @@ async function main(): Promise<void> {
   pinSelf(loadCore);
   const backend = await startMailServer();
   const options = { backends: [[backend.port]], threads: 1, cores: proxyCore };
-  const proxies = { postern: await startProxy("postern", options), haproxy: await startProxy("haproxy", options) };
+  const proxies = {
+    postern: await startProxy("postern", options),
+    haproxy: await startProxy("haproxy", options),
+  };
   for (const name of NAMES) await runSessions(proxies[name].ports[0]!, WARM_UP_SESSIONS, PARALLEL);
-  const rounds = await inRounds(roundsAsked(9), NAMES, (name) => measure(proxies[name]));
+  const rounds = await inRounds(roundsAsked(9), async () => ({
+    postern: await measure(proxies.postern),
+    haproxy: await measure(proxies.haproxy),
+  }));
   for (const name of NAMES) await proxies[name].stop();
   backend.close();
 

@@ -10,8 +10,8 @@
  */
 import { Address } from "../src/address.ts";
 import { Counters, ThreadCounters } from "../src/observe/counters.ts";
-import type { SessionRecord } from "../src/record.ts";
 import { ThreadLog } from "../src/observe/threadlog.ts";
+import type { SessionRecord } from "../src/record.ts";
 
 const LINES = 300_000;
 const ROUNDS = 5;

@@ -11,7 +11,7 @@
 import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { cpuMs } from "./harness/process.ts";
-import { type Proxy, startProxy } from "./harness/proxies.ts";
+import { type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
 import { runSessions, startMailServer } from "./harness/sessions.ts";
 
@@ -78,7 +78,7 @@ function answerOf<Answer>(worker: Worker): Promise<Answer> {
   });
 }
 
-async function measure({ pid, ports }: Proxy, threads: number, load: Load): Promise<Figures> {
+async function measure({ pid, ports }: ProxyProcess, threads: number, load: Load): Promise<Figures> {
   const before = cpuMs(pid);
   const loadBefore = process.cpuUsage();
   const began = performance.now();
@@ -105,7 +105,10 @@ async function main(): Promise<void> {
     two: await startProxy("postern", { backends, threads: threads.two, cores: "all" }),
   };
   for (const crew of CREWS) await load.run(proxies[crew].ports[0]!, WARM_UP_SESSIONS);
-  const rounds = await inRounds(roundsAsked(7), CREWS, (crew) => measure(proxies[crew], threads[crew], load));
+  const rounds = await inRounds(roundsAsked(7), async () => ({
+    one: await measure(proxies.one, threads.one, load),
+    two: await measure(proxies.two, threads.two, load),
+  }));
   for (const crew of CREWS) await proxies[crew].stop();
   await load.stop();
 

@@ -100,7 +100,8 @@ export class Numbered implements ConnectionOwner {
 
   #block(): Uint8Array {
     const words = new Uint32Array(BLOCK_WORDS);
-    for (let word = 0; word < BLOCK_WORDS; word++) words[word] = wordOf(this.#options.sends, this.#sentWords++);
+    for (let word = 0; word < BLOCK_WORDS; word++)
+      words[word] = wordOf(this.#options.sends, this.#sentWords++);
     return new Uint8Array(words.buffer);
   }
 

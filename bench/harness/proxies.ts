@@ -23,7 +23,7 @@ export interface ProxyOptions {
   readonly cores: Cores;
 }
 
-export interface Proxy {
+export interface ProxyProcess {
   readonly pid: number;
   /** Where clients connect, one for each of the `backends`. */
   readonly ports: readonly number[];
@@ -41,17 +41,20 @@ const rateMax = 1_000_000;
 const startMsMax = 10_000;
 const pollMs = 20;
 
-export async function startProxy(name: Name, options: ProxyOptions): Promise<Proxy> {
+export async function startProxy(name: Name, options: ProxyOptions): Promise<ProxyProcess> {
   const directory = mkdtempSync(join(tmpdir(), `bench-${name}-`));
   const ports = await freePorts(options.backends.length);
   const command =
-    name === "postern" ? posternCommand(directory, ports, options) : haproxyCommand(directory, ports, options);
+    name === "postern"
+      ? posternCommand(directory, ports, options)
+      : haproxyCommand(directory, ports, options);
   const child = startChild(command, options.cores);
   const stop = async () => {
     await child.stop();
     rmSync(directory, { recursive: true, force: true });
   };
-  for (const port of ports) await untilAccepting(name, port).catch((error) => stop().then(() => Promise.reject(error)));
+  for (const port of ports)
+    await untilAccepting(name, port).catch((error) => stop().then(() => Promise.reject(error)));
   return { pid: child.pid, ports, stop };
 }
 

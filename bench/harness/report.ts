@@ -1,17 +1,9 @@
-/** How figures come about and how they are told: rounds in turn, medians, a table for people and a line for machines. */
+/** How figures come about and how they are told: rounds, medians, a verdict for people and a line for machines. */
 
-/** Runs `measure` for each of `subjects` in turn, again and again: a round's figures belong together, rounds do not. */
-export async function inRounds<Subject extends string, Figures>(
-  count: number,
-  subjects: readonly Subject[],
-  measure: (subject: Subject) => Promise<Figures>,
-): Promise<Record<Subject, Figures>[]> {
-  const rounds: Record<Subject, Figures>[] = [];
-  for (let round = 0; round < count; round++) {
-    const figures: [Subject, Figures][] = [];
-    for (const subject of subjects) figures.push([subject, await measure(subject)]);
-    rounds.push(Object.fromEntries(figures) as Record<Subject, Figures>);
-  }
+/** Takes one figure after the other, `count` times: those of one round belong together, those of two do not. */
+export async function inRounds<Round>(count: number, measure: () => Promise<Round>): Promise<Round[]> {
+  const rounds: Round[] = [];
+  while (rounds.length < count) rounds.push(await measure());
   return rounds;
 }
 
@@ -34,7 +26,11 @@ export function roundsAsked(usual: number): number {
 }
 
 /** One line on how a figure stands to its goal. */
-export function verdict(what: string, value: number, goal: { readonly atMost: number } | { readonly atLeast: number }): string {
+export function verdict(
+  what: string,
+  value: number,
+  goal: { readonly atMost: number } | { readonly atLeast: number },
+): string {
   const [word, bound, holds] =
     "atMost" in goal
       ? ["at most", goal.atMost, value <= goal.atMost]

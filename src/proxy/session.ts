@@ -150,14 +150,14 @@ export class Session implements Sweepable, SessionRecord {
     this.#connection.owner = this.#splice;
     if (surplus.length > 0) this.#splice.onData(this.#connection, surplus);
     this.#connection.start();
-    this.#connect("upstream-unavailable");
+    this.#connect("upstream-unavailable", null);
   }
 
-  /** Tries the next server; when none is left the client is told so, with `reason`. */
-  #connect(reason: Reason): void {
+  /** Tries the next server; when none is left the client is told so, and `reason` and `detail` say why. */
+  #connect(reason: Reason, detail: string | null): void {
     const { gate } = this;
     const server = gate.pool.pick(this.#serversTried, gate.clock.seconds());
-    if (server === null) return this.fail(reason);
+    if (server === null) return this.fail(reason, detail);
     this.#server = server;
     this.#await("connect", gate.pool.options.connectTimeoutMs);
     this.#connectingMs = gate.clock.milliseconds();
@@ -172,7 +172,7 @@ export class Session implements Sweepable, SessionRecord {
     this.#serversTried.add(server);
     this.#upstream?.close();
     this.#upstream = null;
-    this.#connect(reason);
+    this.#connect(reason, code);
   }
 
   /** The upstream connection is there. Returns what the upstream is to be told. */

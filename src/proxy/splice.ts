@@ -75,8 +75,9 @@ export class Splice implements ConnectionOwner {
   }
 
   onError(connection: Connection, code: string): void {
-    if (connection === this.#client) this.#session.closed();
-    else if (this.#held !== null) this.#session.fail("upstream-unavailable", code);
+    if (connection !== this.#client && this.#held !== null) this.#session.fail("upstream-unavailable", code);
+    // A server that closes over the client's last bytes (a TLS close_notify, say) resets: that is an end like others.
+    else if (connection === this.#client || this.#clientEnded || this.#upstreamEnded) this.#session.closed();
     else this.#session.broken();
   }
 

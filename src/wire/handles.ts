@@ -193,8 +193,10 @@ class HandleConnection implements Connection {
 
   start(): void {
     if (this.#handle === null || this.#reading) return;
-    // Only an owner that forgot to wait for the drain gets here with a borrowed buffer; its bytes are kept whole.
-    if (this.#borrowed > 0) this.#rebind(Buffer.allocUnsafeSlow(PRIVATE_BYTES));
+    // Only an owner that forgot to wait for the drain gets here with a borrowed buffer; its bytes are kept whole. Within
+    // a read it is `#received` that replaces the buffer: libuv must not be given another one behind its back.
+    if (this.#borrowed > 0 && this.#memory.reading !== this)
+      this.#rebind(Buffer.allocUnsafeSlow(PRIVATE_BYTES));
     this.#reading = true;
     this.#handle.readStart();
   }

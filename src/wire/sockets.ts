@@ -61,6 +61,8 @@ export class SocketWire implements Wire {
 class SocketConnection implements Connection {
   owner: ConnectionOwner;
   readonly #socket: Socket;
+  /** Whether a write has said false and the owner has not heard of its drain yet. */
+  #pending = false;
 
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.owner = owner;
@@ -68,7 +70,6 @@ class SocketConnection implements Connection {
     socket.on("data", (bytes: Buffer) => this.owner.onData(this, bytes));
     socket.pause();
     socket.on("end", () => this.owner.onEnd(this));
-    socket.on("drain", () => this.owner.onDrain(this));
     socket.on("error", (error) => this.#fail(codeOf(error)));
   }
 
@@ -88,8 +89,12 @@ class SocketConnection implements Connection {
     this.#socket.pause();
   }
 
+  /** The stream's own answer says how much it has buffered; what counts here is whether it has buffered anything. */
   write(bytes: Uint8Array): boolean {
-    return bytes.length === 0 || this.#socket.write(bytes);
+    if (bytes.length === 0) return true;
+    this.#socket.write(bytes, () => this.#written());
+    if (this.#socket.writableLength > 0) this.#pending = true;
+    return !this.#pending;
   }
 
   end(): void {
@@ -99,6 +104,12 @@ class SocketConnection implements Connection {
   close(): void {
     this.owner = nobody;
     this.#socket.destroy();
+  }
+
+  #written(): void {
+    if (!this.#pending || this.#socket.destroyed || this.#socket.writableLength > 0) return;
+    this.#pending = false;
+    this.owner.onDrain(this);
   }
 
   #fail(code: string): void {

@@ -23,7 +23,8 @@ export class End {
   /** As the far end sees us; it is asked for once, as it is gone with the socket. */
   readonly localPort: number;
   readonly #socket: Socket;
-  #received = Buffer.alloc(0);
+  #pieces: Buffer[] = [];
+  #length = 0;
   #ending: Ending | null = null;
   #wake: () => void = () => {};
 
@@ -33,7 +34,8 @@ export class End {
     this.localPort = socket.localPort ?? Number.NaN;
     t.teardown(() => this.close());
     socket.on("data", (bytes: Buffer) => {
-      this.#received = Buffer.concat([this.#received, bytes]);
+      this.#pieces.push(bytes);
+      this.#length += bytes.length;
       this.#wake();
     });
     socket.on("end", () => this.#over("end"));
@@ -63,10 +65,11 @@ export class End {
 
   /** The next `length` bytes. */
   async bytes(length: number): Promise<Buffer> {
-    await this.#until(`${length} bytes`, () => this.#received.length >= length);
-    const taken = this.#received.subarray(0, length);
-    this.#received = this.#received.subarray(length);
-    return taken;
+    await this.#until(`${length} bytes`, () => this.#length >= length);
+    const received = this.#received;
+    this.#pieces = [received.subarray(length)];
+    this.#length -= length;
+    return received.subarray(0, length);
   }
 
   /** The next bytes up to and with `text`. */
@@ -114,6 +117,11 @@ export class End {
     this.#socket.destroy();
   }
 
+  get #received(): Buffer {
+    if (this.#pieces.length !== 1) this.#pieces = [Buffer.concat(this.#pieces)];
+    return this.#pieces[0]!;
+  }
+
   #over(ending: Ending): void {
     this.#ending ??= ending;
     this.#wake();
@@ -122,7 +130,7 @@ export class End {
   async #until(what: string, probe: () => boolean): Promise<void> {
     while (!probe()) {
       if (this.#ending !== null)
-        throw new Error(`${this.#ending} before ${what}, after ${JSON.stringify(this.unread)}`);
+        throw new Error(`${this.#ending} before ${what}, after ${JSON.stringify(this.unread.slice(-200))}`);
       await this.#wait(what);
     }
   }
@@ -130,7 +138,9 @@ export class End {
   #wait(what: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const late = () =>
-        reject(new Error(`${waitMsMax} ms without ${what}, after ${JSON.stringify(this.unread)}`));
+        reject(
+          new Error(`${waitMsMax} ms without ${what}, after ${JSON.stringify(this.unread.slice(-200))}`),
+        );
       const timer = setTimeout(late, waitMsMax);
       this.#wake = () => {
         clearTimeout(timer);

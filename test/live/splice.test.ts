@@ -125,10 +125,9 @@ t.test("a session in which nothing is said ends, one in which one side speaks do
   const upstream = await startUpstream(t, { script: greeting("220 upstream\r\n") });
   const gateway = await start(t, upstream, "1s");
   const silent = await End.connect(t, { port: gateway.port("smtp") }, header);
-  const busy = await End.connect(t, { port: gateway.port("tcp") }, header);
   await silent.line();
-  await busy.line();
   await upstream.next();
+  const busy = await End.connect(t, { port: gateway.port("tcp") }, header);
   const server = await upstream.next();
   let said = 0;
   const speak = setInterval(() => server.send(`${++said}\r\n`), 200);

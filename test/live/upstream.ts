@@ -1,6 +1,6 @@
 /** A server behind the gateway that does what a test tells it to, connection by connection. */
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import type { Test } from "tap";
 import { until } from "../servers/process.ts";
 import { End } from "./end.ts";
@@ -33,9 +33,8 @@ export async function startUpstream(t: Test, options: UpstreamOptions = {}): Pro
   server.listen(0, host);
   await once(server, "listening");
   t.teardown(() => server.close());
-  const bound = server.address();
   return {
-    port: bound !== null && typeof bound === "object" ? bound.port : 0,
+    port: portOf(server),
     get connections() {
       return connections;
     },
@@ -46,4 +45,19 @@ export async function startUpstream(t: Test, options: UpstreamOptions = {}): Pro
 /** A script: says `greeting` at once. */
 export function greeting(text: string): (end: End) => void {
   return (end) => end.send(text);
+}
+
+/** A port on which nobody listens: one that was free a moment ago. */
+export async function deafPort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const port = portOf(server);
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+function portOf(server: Server): number {
+  const bound = server.address();
+  return bound !== null && typeof bound === "object" ? bound.port : 0;
 }

@@ -21,6 +21,8 @@ export interface ClientOptions {
   readonly header?: Uint8Array;
   /** Whether TLS begins at once. */
   readonly tls?: boolean;
+  /** Whether our side stays open when the far end has ended; by default it ends too. */
+  readonly halfOpen?: boolean;
 }
 
 export class Client {
@@ -38,9 +40,9 @@ export class Client {
 
   /** Connects, and leaves with the test at the latest. */
   static async connect(t: Test, options: ClientOptions): Promise<Client> {
-    const { port, host = "127.0.0.1", header } = options;
+    const { port, host = "127.0.0.1", header, halfOpen = false } = options;
     const from = options.from === undefined ? {} : { localAddress: options.from };
-    const socket = connectTcp({ port, host, noDelay: true, ...from });
+    const socket = connectTcp({ port, host, noDelay: true, allowHalfOpen: halfOpen, ...from });
     await once(socket, "connect");
     const client = new Client(socket);
     t.teardown(() => client.close());

@@ -14,7 +14,7 @@ import { makeDirectory, startChild } from "./process.ts";
 import { idOf } from "./users.ts";
 
 const names = ["imap", "imaps", "imapProxy", "imapsProxy"] as const;
-export type DovecotPort = (typeof names)[number];
+type DovecotPort = (typeof names)[number];
 
 /** Both users' password. */
 export const password = "open-sesame";

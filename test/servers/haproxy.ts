@@ -35,7 +35,7 @@ const checks = {
     server: "check",
   },
 } as const;
-export type HaproxyCheck = keyof typeof checks;
+type HaproxyCheck = keyof typeof checks;
 
 export interface Frontend {
   /** The port on 127.0.0.1 to send clients on to. */
@@ -46,7 +46,7 @@ export interface Frontend {
   readonly client?: string;
 }
 
-export interface ServerState {
+interface ServerState {
   readonly status: string;
   /** Checks that failed while the server was up, and how often it went down. */
   readonly failedChecks: number;
