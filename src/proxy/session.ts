@@ -43,7 +43,7 @@ const EMPTY = new Uint8Array(0);
 const MONITOR_MS = 30_000;
 
 /** Once one side has ended, the other may be silent for this long at most. */
-const HALF_CLOSED_MS = 60_000;
+const HALF_CLOSED_MS = 30_000;
 
 /**
  * What the session waits for, and so what its deadline means.

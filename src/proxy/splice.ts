@@ -11,7 +11,7 @@ import type { Connection, ConnectionOwner } from "../wire/wire.ts";
 import type { Session } from "./session.ts";
 
 /** Held for an early client at most, then it is not read from: a ClientHello, or some commands, fit many times. */
-const HELD_BYTES_MAX = 64 * 1024;
+const HELD_BYTES_MAX = 16 * 1024;
 
 const EMPTY = Buffer.alloc(0);
 
@@ -75,9 +75,11 @@ export class Splice implements ConnectionOwner {
   }
 
   onError(connection: Connection, code: string): void {
-    if (connection !== this.#client && this.#held !== null) this.#session.fail("upstream-unavailable", code);
+    if (connection === this.#client) this.#session.closed();
+    else if (this.#held !== null) this.#session.fail("upstream-unavailable", code);
+    else if (this.#clientPending) this.#lastBytes();
     // A server that closes over the client's last bytes (a TLS close_notify, say) resets: that is an end like others.
-    else if (connection === this.#client || this.#clientEnded || this.#upstreamEnded) this.#session.closed();
+    else if (this.#clientEnded || this.#upstreamEnded) this.#session.closed();
     else this.#session.broken();
   }
 
@@ -131,6 +133,15 @@ export class Splice implements ConnectionOwner {
       this.#watch = null;
       this.#session.refuse("protocol-violation", violation);
     } else if (opaque) this.#watch = null;
+  }
+
+  /** The upstream is gone, and what it said is not yet with the client, which has nobody to talk to any more. */
+  #lastBytes(): void {
+    this.#clientEnded = true;
+    this.#upstreamEnded = true;
+    this.#upstreamPending = false;
+    this.#client.stop();
+    this.#session.halfClosed();
   }
 
   #passEnd(to: Connection): void {

@@ -8,6 +8,13 @@ import { End } from "./end.ts";
 import { concurrency, metric, openFiles } from "./look.ts";
 import { greeting, startUpstream } from "./upstream.ts";
 
+/** The limit with which so many numbers are free: it bounds the numbers themselves, and there are gaps among them. */
+function limitWithFree(open: readonly number[], free: number): number {
+  let limit = 0;
+  for (let left = free; left > 0 || open.includes(limit); limit++) if (!open.includes(limit)) left--;
+  return limit;
+}
+
 const hello = "220 upstream\r\n";
 
 t.test(
@@ -56,7 +63,7 @@ t.test(
     t.equal(await (await come()).line(), hello);
     const before = openFiles(gateway.pid);
     // One is left for the client, none for the upstream.
-    limitTo(before + 1);
+    limitTo(limitWithFree(before, 1));
     const client = await come();
     t.match(await client.rest(), /^421 4\.3\.2 /);
     t.match(await gateway.session("smtp", "203.0.113.7"), {
@@ -65,12 +72,11 @@ t.test(
       detail: "EMFILE",
     });
     client.close();
-    await until("its descriptor", () => openFiles(gateway.pid) === before);
-    limitTo(before);
+    await until("its descriptor", () => openFiles(gateway.pid).length === before.length);
+    limitTo(limitWithFree(before, 0));
+    // The kernel has accepted it, and nobody can: libuv closes such connections, instead of spinning over them.
     const shed = await come();
-    t.equal(await shed.rest(), "", "not even accepted");
-    const line = await gateway.waitForLine("the accept's line", ({ event }) => event === "accept");
-    t.match(line, { level: "warn", listener: "smtp", code: "EMFILE" });
+    t.equal(await shed.rest(), "");
     limitTo(20_000);
     t.equal(await (await come()).line(), hello);
     t.equal(

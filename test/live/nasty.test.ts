@@ -56,7 +56,7 @@ const slowWays: typeof ways = [
   () => {},
   (socket) => endless(socket),
   (socket, header) => socket.write(header),
-  (socket) => socket.write(localHeader),
+  (socket) => socket.write(localHeader, () => setTimeout(() => socket.destroy(), 300)),
 ];
 
 /** A header that is announced with all the bytes that are allowed, and goes on drop by drop. */
@@ -106,7 +106,7 @@ t.test("ten thousand nasty sessions leave nothing behind", async (t) => {
   const active = 'postern_sessions_active{listener="smtp"}';
   await visit(port, 8);
   await metricIs(gateway, active, 0);
-  const before = openFiles(gateway.pid);
+  const before = openFiles(gateway.pid).length;
   let next = 0;
   const worker = async () => {
     while (next < visits) await visit(port, next++);
@@ -115,7 +115,7 @@ t.test("ten thousand nasty sessions leave nothing behind", async (t) => {
   await metricIs(gateway, active, 0);
   t.equal(await metric(gateway, 'postern_connections_total{listener="smtp"}'), visits + 1);
   t.equal(await concurrency(gateway), 0);
-  await until("the descriptors", () => openFiles(gateway.pid) <= before);
+  await until("the descriptors", () => openFiles(gateway.pid).length <= before);
   for (const reason of [
     "proxy-missing",
     "proxy-malformed",

@@ -117,17 +117,6 @@ t.test("a relay attempt is still refused by Postfix when the gateway has refused
   t.match(await tryRelay(await connect(t, "203.0.113.12"), "plain"), "Relay access denied");
 });
 
-t.test("a session is closed, not failed, when the client goes on after Postfix has ended it", async (t) => {
-  const header = proxyHeader("203.0.113.16");
-  const client = await Client.connect(t, { port: gateway.port("smtp"), header, halfOpen: true });
-  await client.reply();
-  await client.smtp("QUIT");
-  t.equal(await client.rest(), "");
-  // What Postfix does not read any more it answers with a reset, as it does to TLS's last words.
-  client.send("NOOP\r\n");
-  t.match(await gateway.session("smtp", "203.0.113.16"), { outcome: "closed", reason: null });
-});
-
 t.test("the client is told to come back when no server is there", async (t) => {
   t.match(await haproxy.state("checked"), { status: "UP", downs: 0 });
   await postfix.stop();

@@ -21,8 +21,6 @@ export interface ClientOptions {
   readonly header?: Uint8Array;
   /** Whether TLS begins at once. */
   readonly tls?: boolean;
-  /** Whether our side stays open when the far end has ended; by default it ends too. */
-  readonly halfOpen?: boolean;
 }
 
 export class Client {
@@ -40,20 +38,15 @@ export class Client {
 
   /** Connects, and leaves with the test at the latest. */
   static async connect(t: Test, options: ClientOptions): Promise<Client> {
-    const { port, host = "127.0.0.1", header, halfOpen = false } = options;
+    const { port, host = "127.0.0.1", header } = options;
     const from = options.from === undefined ? {} : { localAddress: options.from };
-    const socket = connectTcp({ port, host, noDelay: true, allowHalfOpen: halfOpen, ...from });
+    const socket = connectTcp({ port, host, noDelay: true, ...from });
     await once(socket, "connect");
     const client = new Client(socket);
     t.teardown(() => client.close());
     if (header !== undefined) socket.write(header);
     if (options.tls === true) await client.startTls();
     return client;
-  }
-
-  /** The port that the far end sees. */
-  get localPort(): number {
-    return this.#socket.localPort ?? Number.NaN;
   }
 
   send(bytes: string | Uint8Array): void {

@@ -146,7 +146,6 @@ function settingsIn(directory: string, logFile: string, options: PostfixOptions)
     notify_classes: "",
     postscreen_greet_wait: `${greetWaitSeconds}s`,
     postscreen_greet_action: "enforce",
-    anvil_status_update_time: "600s",
   };
 }
 
