@@ -57,7 +57,7 @@ t.test(
       pools: { servers: poolOf(upstream.port, "none") },
     });
     const limitTo = (files: number) => {
-      execFileSync("prlimit", [`--pid=${gateway.pid}`, `--nofile=${files}:`]);
+      execFileSync("/usr/bin/prlimit", [`--pid=${gateway.pid}`, `--nofile=${files}:`]);
     };
     const come = () => End.connect(t, { port: gateway.port("smtp") }, proxyHeader("203.0.113.7"));
     t.equal(await (await come()).line(), hello);
