@@ -9,8 +9,8 @@ import {
   sessionSecondsBounds,
   ThreadCounters,
 } from "../../src/observe/counters.ts";
-import type { SessionEnd } from "../../src/record.ts";
 import { outcomes, reasons } from "../../src/outcome.ts";
+import type { SessionEnd } from "../../src/record.ts";
 
 const shape: CounterShape = { threads: 3, listeners: 2, pools: 2 };
 
