@@ -104,7 +104,7 @@ t.test("a side that does not read stops the other side, in bounded memory", asyn
   );
   // What both kernels' buffers take is some megabytes; what comes after that has to stay with the writer.
   const piece = Buffer.alloc(2 ** 20);
-  const offered = 64;
+  const offered = 24;
   for (const { socket } of sockets) for (let count = 0; count < offered; count++) socket.write(piece);
   const waiting = () => sockets.reduce((sum, { socket }) => sum + socket.writableLength, 0);
   let last = -1;
@@ -139,4 +139,24 @@ t.test("a session in which nothing is said ends, one in which one side speaks do
   clearInterval(speak);
   await busy.rest();
   t.match(await gateway.session("tcp"), { outcome: "timeout", reason: null });
+});
+
+t.test("what an upstream said before it broke off still reaches a client that is slow to read", async (t) => {
+  const upstream = await startUpstream(t);
+  const gateway = await start(t, upstream);
+  const client = await End.connect(t, { port: gateway.port("tcp") }, header);
+  client.pause();
+  const server = await upstream.next();
+  // More than both kernels' buffers take, so that some of it waits in the gateway.
+  server.send(Buffer.alloc(30 * 2 ** 20, "0123456789"));
+  await sleep(500);
+  server.reset();
+  await sleep(50);
+  // Only by writing is it noticed: what cannot be passed on is not read.
+  client.send("are you there?\r\n");
+  await sleep(100);
+  client.resume();
+  const heard = (await client.rest()).length;
+  const line = await gateway.session("tcp");
+  t.match(line, { outcome: /^(closed|failed)$/, bytesOut: heard }, `${heard} bytes`);
 });
