@@ -20,14 +20,16 @@ export class Total {
   }
 
   /**
-   * Counts one connection more, and returns by how many the cap is exceeded: 0 or less is well. Each thread counts itself
-   * before it sums, so that two that come at the same moment can both be told too many, but never both too few.
+   * Counts one connection more if there is room for it; false: there is none. Each thread counts itself before it sums, so
+   * that two that come at the same moment can both be told that there is none, but never both get the last place.
    */
-  enter(): number {
+  enter(): boolean {
     Atomics.add(this.#counts, this.#thread, 1);
     let sum = 0;
     for (let thread = 0; thread < this.#counts.length; thread++) sum += Atomics.load(this.#counts, thread);
-    return sum - this.#max;
+    if (sum <= this.#max) return true;
+    this.leave();
+    return false;
   }
 
   leave(): void {

@@ -1,5 +1,5 @@
-/** The client's bytes after its refusal: nobody listens any more, and its end is awaited. */
-import type { ConnectionOwner } from "../wire/wire.ts";
+/** The last of a session: the client reads what it was told, nobody listens to it any more, and its end is awaited. */
+import type { Connection, ConnectionOwner } from "../wire/wire.ts";
 import type { Session } from "./session.ts";
 
 export class Farewell implements ConnectionOwner {
@@ -9,17 +9,33 @@ export class Farewell implements ConnectionOwner {
     this.#session = session;
   }
 
+  begin(connection: Connection): void {
+    connection.owner = this;
+    connection.end();
+    connection.start();
+    this.#progress(connection);
+  }
+
   onConnect(): void {}
 
   onData(): void {}
 
-  onEnd(): void {
-    this.#session.closed();
+  onEnd(connection: Connection): void {
+    this.#progress(connection);
   }
 
-  onDrain(): void {}
+  onDrain(connection: Connection): void {
+    this.#progress(connection);
+  }
 
   onError(): void {
     this.#session.closed();
+  }
+
+  /** A socket that is closed over bytes that nobody read is reset, and a reset overtakes what was written before. */
+  #progress(connection: Connection): void {
+    if (connection.isPending) return;
+    if (connection.hasEnded) this.#session.closed();
+    else this.#session.parted();
   }
 }

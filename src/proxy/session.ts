@@ -19,7 +19,7 @@ import type { Gate } from "./gate.ts";
 import type { Header } from "./header.ts";
 import { Approach } from "./identity.ts";
 import { Monitor } from "./monitor.ts";
-import type { Sweepable } from "./sessions.ts";
+import { SWEEP_MS, type Sweepable } from "./sessions.ts";
 import { Splice } from "./splice.ts";
 
 /** What a connect can fail with while its server is well. */
@@ -31,7 +31,7 @@ const OUR_OWN_FAULTS: ReadonlySet<string> = new Set([
   "EADDRNOTAVAIL",
 ]);
 
-/** So many connections over the cap are still told so; those beyond are closed without a word. */
+/** So many connections over the cap are heard in each thread, to be told so; those beyond are closed without a word. */
 export const OVER_CAP_MAX = 128;
 
 /** A refused client has this long to read its refusal and to close. */
@@ -73,6 +73,8 @@ export class Session implements Sweepable, SessionRecord {
   bytesOut = 0;
   readonly #connection: Connection;
   readonly #startedMs: number;
+  /** It counts in the total; one over the cap does not, and gets no further than its refusal. */
+  #isCounted = true;
   #phase: Phase = "header";
   #destination: AddressAndPort | null = null;
   #splice: Splice | null = null;
@@ -99,14 +101,14 @@ export class Session implements Sweepable, SessionRecord {
     const { gate } = this;
     gate.sessions.add(this);
     gate.observer.accepted(gate);
-    const overCap = gate.total.enter();
+    this.#isCounted = gate.total.enter();
+    if (!this.#isCounted) gate.sessions.overCap++;
     this.peer = this.#connection.peer();
-    if (overCap > OVER_CAP_MAX) return this.#end("refused", "max-connections");
-    if (overCap > 0) return this.refuse("max-connections");
-    if (gate.header === null) return this.#admitPeer();
     // A peer that was gone before it could be asked for is heard, as its last words may be those of a health check.
-    if (this.peer !== null && !gate.header.from.contains(this.peer.address))
-      return this.reject("proxy-untrusted");
+    const isTrusted = this.peer === null || gate.header?.from.contains(this.peer.address) !== false;
+    if (!isTrusted) return this.reject("proxy-untrusted");
+    if (!this.#isCounted && gate.sessions.overCap > OVER_CAP_MAX) return this.reject("max-connections");
+    if (gate.header === null) return this.#admitPeer();
     this.#await("header", gate.header.timeoutMs);
     this.#connection.owner = new Arrival(this);
     this.#connection.start();
@@ -140,6 +142,7 @@ export class Session implements Sweepable, SessionRecord {
     const { gate } = this;
     this.client = client;
     this.#destination = destination;
+    if (!this.#isCounted) return this.refuse("max-connections");
     const admission = gate.limiter.connect(client.address, gate.clock.seconds());
     this.#lease = admission.lease;
     if (admission.excess !== null) {
@@ -197,7 +200,7 @@ export class Session implements Sweepable, SessionRecord {
 
   /** Bytes have flowed. */
   touch(): void {
-    this.deadlineMs = this.gate.sessions.nowMs + this.gate.options.idleTimeoutMs;
+    this.deadlineMs = this.gate.sessions.nowMs + SWEEP_MS + this.gate.options.idleTimeoutMs;
   }
 
   /** One side has ended and the other has not yet. */
@@ -235,16 +238,22 @@ export class Session implements Sweepable, SessionRecord {
     this.#dismiss(reply);
   }
 
+  /** The upstream is gone in the middle, or at the end, of a session: what it said is still the client's to have. */
+  abandoned(outcome: "failed" | "closed"): void {
+    this.#settle(outcome, outcome === "failed" ? "upstream-unavailable" : null, null);
+    this.#part();
+  }
+
+  /** The client's system has its last words; it need not take long any more. */
+  parted(): void {
+    this.#await("farewell", FAREWELL_MS);
+  }
+
   /** Both sides have ended, or the client has gone. */
   closed(): void {
     if (this.#phase === "monitor") this.#end("healthcheck", null);
     else if (this.#phase === "farewell") this.#close();
     else this.#end("closed", null);
-  }
-
-  /** The upstream broke while bytes flowed. */
-  broken(): void {
-    this.#end("failed", "upstream-unavailable");
   }
 
   expire(): void {
@@ -302,12 +311,14 @@ export class Session implements Sweepable, SessionRecord {
    */
   #dismiss(words: Uint8Array | null): void {
     if (words === null) return this.#close();
-    this.#await("farewell", FAREWELL_MS);
-    this.#connection.owner = new Farewell(this);
     this.bytesOut += words.length;
     this.#connection.write(words);
-    this.#connection.end();
-    this.#connection.start();
+    this.#part();
+  }
+
+  #part(): void {
+    this.#await("farewell", HALF_CLOSED_MS);
+    new Farewell(this).begin(this.#connection);
   }
 
   #close(): void {
@@ -315,7 +326,8 @@ export class Session implements Sweepable, SessionRecord {
     this.#phase = "over";
     this.#connection.close();
     this.durationMs = Math.round(gate.clock.milliseconds() - this.#startedMs);
-    gate.total.leave();
+    if (this.#isCounted) gate.total.leave();
+    else gate.sessions.overCap--;
     gate.observer.ended(gate, this);
     gate.sessions.remove(this);
   }

@@ -23,11 +23,6 @@ export class Splice implements ConnectionOwner {
   #watch: Watch | null;
   /** What the client said before it may be heard; null once its bytes flow. */
   #held: Buffer | null = EMPTY;
-  #clientEnded = false;
-  #upstreamEnded = false;
-  /** Bytes that the side was given are still on their way to the kernel. */
-  #clientPending = false;
-  #upstreamPending = false;
 
   constructor(session: Session, client: Connection, watch: Watch | null) {
     this.#session = session;
@@ -41,7 +36,7 @@ export class Splice implements ConnectionOwner {
     upstream.owner = this;
     if (greeting !== null) this.#fromUpstream(upstream, greeting);
     else if (this.#session.gate.dialogue === null) this.#release(upstream);
-    upstream.start();
+    if (!this.#client.isPending) upstream.start();
   }
 
   onConnect(): void {}
@@ -53,34 +48,25 @@ export class Splice implements ConnectionOwner {
 
   onEnd(connection: Connection): void {
     if (connection === this.#client) {
-      this.#clientEnded = true;
       if (this.#held === null) this.#passEnd(this.#upstream!);
     } else if (this.#held !== null) {
       this.#session.fail("upstream-unavailable", "closed by the upstream before its greeting");
     } else {
-      this.#upstreamEnded = true;
       this.#passEnd(this.#client);
     }
   }
 
   onDrain(connection: Connection): void {
-    if (connection === this.#client) {
-      this.#clientPending = false;
-      if (!this.#upstreamEnded) this.#upstream?.start();
-    } else {
-      this.#upstreamPending = false;
-      if (!this.#clientEnded) this.#client.start();
-    }
+    if (connection === this.#client) this.#upstream?.start();
+    else this.#client.start();
     this.#closeIfDone();
   }
 
   onError(connection: Connection, code: string): void {
     if (connection === this.#client) this.#session.closed();
     else if (this.#held !== null) this.#session.fail("upstream-unavailable", code);
-    else if (this.#clientPending) this.#lastBytes();
     // A server that closes over the client's last bytes (a TLS close_notify, say) resets: that is an end like others.
-    else if (this.#clientEnded || this.#upstreamEnded) this.#session.closed();
-    else this.#session.broken();
+    else this.#session.abandoned(this.#client.hasEnded || connection.hasEnded ? "closed" : "failed");
   }
 
   #fromClient(bytes: Uint8Array): void {
@@ -93,10 +79,7 @@ export class Splice implements ConnectionOwner {
     this.#session.bytesOut += bytes.length;
     this.#session.touch();
     this.#watch?.server(bytes);
-    if (!this.#client.write(bytes)) {
-      this.#clientPending = true;
-      upstream.stop();
-    }
+    if (!this.#client.write(bytes)) upstream.stop();
     if (this.#held !== null) this.#release(upstream);
     this.#follow();
   }
@@ -111,17 +94,14 @@ export class Splice implements ConnectionOwner {
     this.#held = null;
     this.#session.greeted();
     if (held.length > 0) this.#toUpstream(upstream, held);
-    if (this.#clientEnded) this.#passEnd(upstream);
-    else if (!this.#upstreamPending) this.#client.start();
+    if (this.#client.hasEnded) this.#passEnd(upstream);
+    else if (!upstream.isPending) this.#client.start();
   }
 
   #toUpstream(upstream: Connection, bytes: Uint8Array): void {
     this.#session.touch();
     const passed = this.#watch === null ? bytes : this.#watch.client(bytes);
-    if (!upstream.write(passed)) {
-      this.#upstreamPending = true;
-      this.#client.stop();
-    }
+    if (!upstream.write(passed)) this.#client.stop();
     this.#follow();
   }
 
@@ -135,24 +115,15 @@ export class Splice implements ConnectionOwner {
     } else if (opaque) this.#watch = null;
   }
 
-  /** The upstream is gone, and what it said is not yet with the client, which has nobody to talk to any more. */
-  #lastBytes(): void {
-    this.#clientEnded = true;
-    this.#upstreamEnded = true;
-    this.#upstreamPending = false;
-    this.#client.stop();
-    this.#session.halfClosed();
-  }
-
   #passEnd(to: Connection): void {
-    if (this.#clientEnded && this.#upstreamEnded) return this.#closeIfDone();
+    if (to.hasEnded) return this.#closeIfDone();
     to.end();
     this.#session.halfClosed();
   }
 
   /** A side with pending bytes is waited for: closing it would drop them. */
   #closeIfDone(): void {
-    if (!this.#clientEnded || !this.#upstreamEnded) return;
-    if (!this.#clientPending && !this.#upstreamPending) this.#session.closed();
+    if (!this.#client.hasEnded || this.#upstream?.hasEnded !== true) return;
+    if (!this.#client.isPending && !this.#upstream.isPending) this.#session.closed();
   }
 }

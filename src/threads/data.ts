@@ -24,6 +24,7 @@ class DataThread {
   readonly #wire = chooseWire(process.env);
   readonly #gates: readonly Gate[];
   #listening: Listening[] = [];
+  #isDraining = false;
 
   constructor(data: ThreadData, post: (message: ToControl) => void) {
     const { configuration, thread, memory, backlog } = data;
@@ -72,6 +73,8 @@ class DataThread {
             onAcceptError: (code) => this.#log.event("warn", "accept", { listener: gate.options.name, code }),
           });
           this.#listening.push(listening);
+          // Told to drain while an address was being bound.
+          if (this.#isDraining) return this.#stopListening();
         } catch (error) {
           if (!(error instanceof ListenError)) throw error;
           this.#stopListening();
@@ -88,6 +91,7 @@ class DataThread {
   }
 
   #drain(): void {
+    this.#isDraining = true;
     this.#stopListening();
     this.#sessions.whenEmpty(() => {
       this.#log.flush();

@@ -14,7 +14,7 @@ import { Metrics, type ServerState } from "../observe/metrics.ts";
 import { Pool } from "../pools/pool.ts";
 import { clientSource } from "./clients.ts";
 import { Crew } from "./crew.ts";
-import { connectionsThatFit } from "./openfiles.ts";
+import { connectionsThatFit, watchOpenFiles } from "./openfiles.ts";
 import { allocate, counterShape, scopesOf } from "./shared.ts";
 
 /**
@@ -32,6 +32,7 @@ export class Gateway {
   readonly #metrics: Metrics;
   readonly #table: Table;
   #admin: Admin | null = null;
+  #filesWatch: NodeJS.Timeout | null = null;
   #state: State = "starting";
 
   /** Starts the gateway; resolves when every listener accepts. @throws Error that says what could not be had, and why. */
@@ -117,12 +118,14 @@ export class Gateway {
       state: () => this.#readiness(),
     });
     await this.#crew.start();
+    this.#filesWatch = watchOpenFiles(this.#log);
     this.#state = "ready";
     const { listeners, crew } = this;
     this.#log.event("info", "ready", { listeners, admin: this.admin, wire: crew.wire });
   }
 
   async #close(): Promise<void> {
+    if (this.#filesWatch !== null) clearInterval(this.#filesWatch);
     await this.#crew.stop();
     await this.#admin?.close();
     await this.#log.close();

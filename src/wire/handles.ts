@@ -159,6 +159,7 @@ class Memory {
 
 class HandleConnection implements Connection {
   owner: ConnectionOwner;
+  hasEnded = false;
   readonly #memory: Memory;
   #handle: TcpHandle | null;
   /** Null while reads go into the shared buffer. */
@@ -181,6 +182,10 @@ class HandleConnection implements Connection {
     handle.setNoDelay(true);
   }
 
+  get isPending(): boolean {
+    return this.#pendingWrites > 0;
+  }
+
   peer(): AddressAndPort | null {
     const name: SocketName = {};
     return this.#handle?.getpeername(name) === 0 ? nameOf(name) : null;
@@ -192,7 +197,7 @@ class HandleConnection implements Connection {
   }
 
   start(): void {
-    if (this.#handle === null || this.#reading) return;
+    if (this.#handle === null || this.#reading || this.hasEnded) return;
     // Only an owner that forgot to wait for the drain gets here with a borrowed buffer; its bytes are kept whole. Within
     // a read it is `#received` that replaces the buffer: libuv must not be given another one behind its back.
     if (this.#borrowed > 0 && this.#memory.reading !== this)
@@ -269,6 +274,7 @@ class HandleConnection implements Connection {
     if (status < 0 && status !== UV_EOF) this.fail(status);
     else if (status === UV_EOF) {
       this.#reading = false;
+      this.hasEnded = true;
       this.owner.onEnd(this);
     }
     return undefined;

@@ -61,15 +61,19 @@ export class SocketWire implements Wire {
 class SocketConnection implements Connection {
   owner: ConnectionOwner;
   readonly #socket: Socket;
-  /** Whether a write has said false and the owner has not heard of its drain yet. */
-  #pending = false;
+  hasEnded = false;
+  /** A write has said false, and the owner has not heard of its drain yet. */
+  isPending = false;
 
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.owner = owner;
     this.#socket = socket;
     socket.on("data", (bytes: Buffer) => this.owner.onData(this, bytes));
     socket.pause();
-    socket.on("end", () => this.owner.onEnd(this));
+    socket.on("end", () => {
+      this.hasEnded = true;
+      this.owner.onEnd(this);
+    });
     socket.on("error", (error) => this.#fail(codeOf(error)));
   }
 
@@ -93,8 +97,8 @@ class SocketConnection implements Connection {
   write(bytes: Uint8Array): boolean {
     if (bytes.length === 0) return true;
     this.#socket.write(bytes, () => this.#written());
-    if (this.#socket.writableLength > 0) this.#pending = true;
-    return !this.#pending;
+    if (this.#socket.writableLength > 0) this.isPending = true;
+    return !this.isPending;
   }
 
   end(): void {
@@ -107,8 +111,8 @@ class SocketConnection implements Connection {
   }
 
   #written(): void {
-    if (!this.#pending || this.#socket.destroyed || this.#socket.writableLength > 0) return;
-    this.#pending = false;
+    if (!this.isPending || this.#socket.destroyed || this.#socket.writableLength > 0) return;
+    this.isPending = false;
     this.owner.onDrain(this);
   }
 

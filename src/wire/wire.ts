@@ -36,6 +36,10 @@ export const nobody: ConnectionOwner = {
 
 export interface Connection {
   owner: ConnectionOwner;
+  /** Whether the far end has said that it sends no more. */
+  readonly hasEnded: boolean;
+  /** Whether something that was written is not yet with the kernel. */
+  readonly isPending: boolean;
   /** The far end of the socket; null when it is gone before it was asked. */
   peer(): AddressAndPort | null;
   /** The near end of the socket; null when the socket is gone. */

@@ -1,7 +1,7 @@
 /** More connections than there may be: who is told so, and that a place that is left is a place again. */
 import t from "tap";
 import { behindProxy, poolOf, startGateway } from "../servers/gateway.ts";
-import { proxyHeader } from "../servers/header.ts";
+import { localHeader, proxyHeader } from "../servers/header.ts";
 import { End } from "./end.ts";
 import { metricIs } from "./look.ts";
 import { greeting, startUpstream } from "./upstream.ts";
@@ -26,13 +26,14 @@ t.test("maxConnections holds over all listeners and threads, and places come fre
     ["imap", "* BYE [LIMIT] Too many connections\r\n"],
     ["tcp", ""],
   ] as const) {
-    const client = await come(listener);
-    t.equal(await client.rest(), words, listener);
-    client.close();
+    const end = await come(listener);
+    t.equal(await end.rest(), words, listener);
+    end.close();
     await metricIs(gateway, `postern_refused_total{listener="${listener}",reason="max-connections"}`, 1);
     const refused = (line: { reason?: string | null; listener?: string }) =>
       line.reason === "max-connections" && line.listener === listener;
-    t.match(await gateway.waitForLine("the refusal", refused), { outcome: "refused", client: null });
+    const client = { ip: "203.0.113.7" };
+    t.match(await gateway.waitForLine("the refusal", refused), { outcome: "refused", client });
   }
   for (const client of inside) client.reset();
   for (const listener of ["smtp", "imap"])
@@ -42,9 +43,23 @@ t.test("maxConnections holds over all listeners and threads, and places come fre
   t.equal(upstream.connections, 6);
 });
 
+t.test("a health check is answered when there are too many connections", async (t) => {
+  const upstream = await startUpstream(t, { script: greeting("220 upstream\r\n") });
+  const gateway = await startGateway(t, {
+    maxConnections: 1,
+    listeners: { smtp: behindProxy("smtp", "servers") },
+    pools: { servers: poolOf(upstream.port, "none") },
+  });
+  const inside = await End.connect(t, { port: gateway.port("smtp") }, proxyHeader("203.0.113.7"));
+  await inside.line();
+  const checker = await End.connect(t, { port: gateway.port("smtp") }, localHeader);
+  t.equal(await checker.line(), "220 gateway.example.test ESMTP\r\n");
+});
+
 t.test("a flood over maxConnections is bounded, and ends with it", async (t) => {
   const upstream = await startUpstream(t, { script: greeting("220 upstream\r\n") });
   const gateway = await startGateway(t, {
+    threads: 1,
     maxConnections: 1,
     listeners: { smtp: behindProxy("smtp", "servers") },
     pools: { servers: poolOf(upstream.port, "none") },

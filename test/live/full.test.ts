@@ -77,6 +77,7 @@ t.test(
     // The kernel has accepted it, and nobody can: libuv closes such connections, instead of spinning over them.
     const shed = await come();
     t.equal(await shed.rest(), "");
+    await gateway.waitForLine("the warning", ({ event }) => event === "out-of-files");
     limitTo(20_000);
     t.equal(await (await come()).line(), hello);
     t.equal(
