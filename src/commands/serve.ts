@@ -15,26 +15,31 @@ export const serve: Command = async (args) => {
     return exitCodes.wrong;
   }
   for (const warning of loaded.warnings) console.error(`warning: ${warning}`);
-  let gateway: Gateway;
+  let gateway: Gateway | null = null;
+  process.on("SIGHUP", () => gateway?.reopenLog());
+  // Heard from here on: a gateway that is told to end while it starts ends once it has started.
+  const end = endSignal();
   try {
     gateway = await Gateway.start(loaded.configuration, manifest.version);
   } catch (error) {
     console.error(`postern: ${error instanceof Error ? error.message : String(error)}`);
     return exitCodes.failed;
   }
-  return untilEnded(gateway);
+  await end;
+  await gateway.drain();
+  return exitCodes.well;
 };
 
-function untilEnded(gateway: Gateway): Promise<number> {
+/** Resolves at the first signal that asks for the end; a second one ends the process at once. */
+function endSignal(): Promise<void> {
   return new Promise((resolve) => {
-    let draining = false;
+    let isEnding = false;
     const end = () => {
-      if (draining) process.exit(exitCodes.well);
-      draining = true;
-      void gateway.drain().then(() => resolve(exitCodes.well));
+      if (isEnding) process.exit(exitCodes.well);
+      isEnding = true;
+      resolve();
     };
     process.on("SIGTERM", end);
     process.on("SIGINT", end);
-    process.on("SIGHUP", () => gateway.reopenLog());
   });
 }

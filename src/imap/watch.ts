@@ -47,7 +47,8 @@ interface Command {
 /** Whose OK ends our reading. */
 const lastVerbs = new Set(["LOGIN", "AUTHENTICATE", "STARTTLS"]);
 
-const commandHead = new RegExp(`^(${tagPattern})(?: +([^ \\r\\n]+))?(?=[ \\r\\n])`);
+/** A verb is letters and digits, with signs in some extensions': what else stands there a server could read as a verb's end. */
+const commandHead = new RegExp(`^(${tagPattern})(?: +([\\w.-]+))?(?=[ \\r\\n])`);
 const loginLiteral = new RegExp(`^[^ ]+ +LOGIN +(?:${stringPattern} +)?${literalPattern}\\r?\\n$`, "i");
 const nextLiteral = new RegExp(`^ +${literalPattern}\\r?\\n$`);
 const idLiteral = new RegExp(`${literalPattern}\\r?\\n$`);

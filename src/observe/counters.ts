@@ -136,11 +136,20 @@ export class Counters {
     this.#shape = shape;
   }
 
-  /** The sessions of a thread that has ended are gone with it. Only after its end, and before its replacement starts. */
-  threadDied(thread: number): void {
+  /**
+   * The sessions of a thread that has ended are gone with it: they have failed. Returns how many they were. Only after its
+   * end, and before its replacement starts.
+   */
+  threadDied(thread: number): number {
+    const region = this.#regions[thread]!;
+    let lost = 0;
     for (let listener = 0; listener < this.#shape.listeners; listener++) {
-      this.#regions[thread]![listenerAt(listener) + ACTIVE] = 0;
+      const at = listenerAt(listener);
+      lost += region[at + ACTIVE]!;
+      region[at + SESSIONS + outcomes.indexOf("failed")]! += region[at + ACTIVE]!;
+      region[at + ACTIVE] = 0;
     }
+    return lost;
   }
 
   accepted(listener: number): number {

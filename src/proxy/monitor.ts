@@ -24,6 +24,7 @@ export class Monitor implements ConnectionOwner {
   onConnect(): void {}
 
   onData(connection: Connection, bytes: Uint8Array): void {
+    this.#session.bytesIn += bytes.length;
     if (this.#responder !== null) this.#say(connection, this.#responder.feed(bytes));
   }
 

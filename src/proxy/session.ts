@@ -42,8 +42,14 @@ const EMPTY = new Uint8Array(0);
 /** How long a load balancer's check may converse. */
 const MONITOR_MS = 30_000;
 
-/** Once one side has ended, the other may be silent for this long at most. */
-const HALF_CLOSED_MS = 30_000;
+/** A client whose upstream has ended may be silent for this long at most, and may take this long to get the last bytes. */
+const AFTER_UPSTREAM_MS = 30_000;
+
+interface Ending {
+  readonly outcome: Outcome;
+  readonly reason: Reason | null;
+  readonly detail: string | null;
+}
 
 /**
  * What the session waits for, and so what its deadline means.
@@ -145,10 +151,11 @@ export class Session implements Sweepable, SessionRecord {
     if (!this.#isCounted) return this.refuse("max-connections");
     const admission = gate.limiter.connect(client.address, gate.clock.seconds());
     this.#lease = admission.lease;
-    if (admission.excess !== null) {
-      gate.observer.limited(gate, client.address, admission);
-      if (admission.refused) return this.refuse(admission.excess);
-    }
+    const { excess, refused } = admission;
+    // A table full of others is nothing that this client has done.
+    if (excess === "max-connections" && refused) return this.refuse(excess, "the table of clients is full");
+    if (excess !== null) gate.observer.limited(gate, client.address, admission);
+    if (excess !== null && refused) return this.refuse(excess);
     this.#splice = new Splice(this, this.#connection, gate.dialogue?.watch() ?? null);
     this.#connection.owner = this.#splice;
     if (surplus.length > 0) this.#splice.onData(this.#connection, surplus);
@@ -203,10 +210,10 @@ export class Session implements Sweepable, SessionRecord {
     this.deadlineMs = this.gate.sessions.nowMs + SWEEP_MS + this.gate.options.idleTimeoutMs;
   }
 
-  /** One side has ended and the other has not yet. */
-  halfClosed(): void {
-    if (this.#phase === "splice")
-      this.#await("splice", Math.min(HALF_CLOSED_MS, this.gate.options.idleTimeoutMs));
+  /** The upstream has ended, and the client has all that it said. */
+  upstreamEnded(): void {
+    if (this.#phase !== "splice") return;
+    this.#await("splice", Math.min(AFTER_UPSTREAM_MS, this.gate.options.idleTimeoutMs));
   }
 
   /** The header is not taken: closed without a byte, as nothing may be said before a header. */
@@ -216,31 +223,35 @@ export class Session implements Sweepable, SessionRecord {
 
   /** Postern refuses, in the protocol's words where it has any. */
   refuse(reason: Reason, detail: string | null = null): void {
-    this.#settle("refused", reason, detail);
-    this.#dismiss(this.gate.dialogue?.refusal(reason, this.client?.address ?? null) ?? null);
+    const words = this.gate.dialogue?.refusal(reason, this.client?.address ?? null);
+    this.#dismiss({ outcome: "refused", reason, detail }, words);
   }
 
   /** The upstream or the identity failed before the client has seen a byte. */
   fail(reason: Reason, detail: string | null = null): void {
-    this.#settle("failed", reason, detail);
-    this.#dismiss(this.gate.dialogue?.refusal(reason, null) ?? null);
+    this.#dismiss({ outcome: "failed", reason, detail }, this.gate.dialogue?.refusal(reason, null));
   }
 
   /** The upstream itself does not want this client: the client is told in the upstream's own words. */
   declined(reply: Uint8Array): void {
-    this.#settle("failed", "upstream-unavailable", "declined by the upstream");
-    this.#dismiss(reply);
+    const detail = "declined by the upstream";
+    this.#dismiss({ outcome: "failed", reason: "upstream-unavailable", detail }, reply);
   }
 
   /** The check has its answer. */
   answered(reply: Uint8Array): void {
-    this.#settle("healthcheck", null, null);
-    this.#dismiss(reply);
+    this.#dismiss({ outcome: "healthcheck", reason: null, detail: null }, reply);
   }
 
-  /** The upstream is gone in the middle, or at the end, of a session: what it said is still the client's to have. */
-  abandoned(outcome: "failed" | "closed"): void {
-    this.#settle(outcome, outcome === "failed" ? "upstream-unavailable" : null, null);
+  /** The upstream broke while bytes flowed: what it said is still the client's to have. */
+  broken(): void {
+    this.#settle({ outcome: "failed", reason: "upstream-unavailable", detail: null });
+    this.#part();
+  }
+
+  /** The upstream broke, but at the end of a session: an end like others. */
+  abandoned(): void {
+    this.#settle({ outcome: "closed", reason: null, detail: null });
     this.#part();
   }
 
@@ -288,12 +299,12 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   #end(outcome: Outcome, reason: Reason | null): void {
-    this.#settle(outcome, reason, null);
+    this.#settle({ outcome, reason, detail: null });
     this.#close();
   }
 
   /** How it ended is decided: the client's place is free from here on, whatever it still has to read. */
-  #settle(outcome: Outcome, reason: Reason | null, detail: string | null): void {
+  #settle({ outcome, reason, detail }: Ending): void {
     this.outcome = outcome;
     this.reason = reason;
     this.detail = detail;
@@ -305,19 +316,17 @@ export class Session implements Sweepable, SessionRecord {
     this.#lease = -1;
   }
 
-  /**
-   * Says the last words, if any, and waits a little for the client to have read them: a socket that is closed over bytes
-   * that nobody read is reset, and a reset overtakes the words.
-   */
-  #dismiss(words: Uint8Array | null): void {
-    if (words === null) return this.#close();
-    this.bytesOut += words.length;
+  /** Ends with these last words; at once where there are none. */
+  #dismiss(ending: Ending, words: Uint8Array | undefined): void {
+    this.bytesOut += words?.length ?? 0;
+    this.#settle(ending);
+    if (words === undefined) return this.#close();
     this.#connection.write(words);
     this.#part();
   }
 
   #part(): void {
-    this.#await("farewell", HALF_CLOSED_MS);
+    this.#await("farewell", AFTER_UPSTREAM_MS);
     new Farewell(this).begin(this.#connection);
   }
 

@@ -60,13 +60,15 @@ export class Splice implements ConnectionOwner {
     if (connection === this.#client) this.#upstream?.start();
     else this.#client.start();
     this.#closeIfDone();
+    this.#limitRest();
   }
 
   onError(connection: Connection, code: string): void {
     if (connection === this.#client) this.#session.closed();
     else if (this.#held !== null) this.#session.fail("upstream-unavailable", code);
     // A server that closes over the client's last bytes (a TLS close_notify, say) resets: that is an end like others.
-    else this.#session.abandoned(this.#client.hasEnded || connection.hasEnded ? "closed" : "failed");
+    else if (this.#client.hasEnded || connection.hasEnded) this.#session.abandoned();
+    else this.#session.broken();
   }
 
   #fromClient(bytes: Uint8Array): void {
@@ -118,7 +120,12 @@ export class Splice implements ConnectionOwner {
   #passEnd(to: Connection): void {
     if (to.hasEnded) return this.#closeIfDone();
     to.end();
-    this.#session.halfClosed();
+    this.#limitRest();
+  }
+
+  /** A server may think for long about what a client that has ended said last; a client need not, once the server has. */
+  #limitRest(): void {
+    if (this.#upstream?.hasEnded === true && !this.#client.isPending) this.#session.upstreamEnded();
   }
 
   /** A side with pending bytes is waited for: closing it would drop them. */

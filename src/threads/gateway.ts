@@ -62,7 +62,8 @@ export class Gateway {
       reclaim: (thread) => {
         if (!this.#table.reclaim(thread)) return false;
         Total.reclaim(memory.total, thread);
-        counters.threadDied(thread);
+        const sessions = counters.threadDied(thread);
+        log.event("error", "thread-reclaimed", { thread, sessions });
         return true;
       },
     });

@@ -7,7 +7,7 @@
  * The life of a connection: `connect` or a listener makes it; it calls its `owner` with data, end and drain; it is over
  * with `onError` or with its own `close()`, and calls nobody after that. Whoever takes a connection over sets `owner`.
  */
-import type { AddressAndPort, Endpoint } from "../address.ts";
+import { type AddressAndPort, type Endpoint, endpointText } from "../address.ts";
 
 export interface ConnectionOwner {
   /** A connection that `Wire.connect` began is there. */
@@ -86,7 +86,7 @@ export class ListenError extends Error {
   override readonly name = "ListenError";
   readonly code: string;
   constructor(endpoint: Endpoint, code: string) {
-    super(`cannot listen on ${endpoint.host}:${endpoint.port}: ${code}`);
+    super(`cannot listen on ${endpointText(endpoint)}: ${code}`);
     this.code = code;
   }
 }
