@@ -32,7 +32,7 @@ const OUR_OWN_FAULTS: ReadonlySet<string> = new Set([
 ]);
 
 /** So many connections over the cap are heard in each thread, to be told so; those beyond are closed without a word. */
-export const OVER_CAP_MAX = 128;
+export const OVER_CAP_MAX = 32;
 
 /** A refused client has this long to read its refusal and to close. */
 const FAREWELL_MS = 2000;
