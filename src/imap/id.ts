@@ -127,7 +127,7 @@ function refused(detail: string): IntroductionStep {
   return { kind: "refused", detail };
 }
 
-const head = /[^ ]+ +ID *(?=[ \r\n])/iy;
+const head = /[^ ]+ ID *(?=[ \r\n])/iy;
 const noFields = / *(?:NIL)? *\r?\n$/iy;
 const open = / *\( */y;
 const close = /\)( *\r?\n)$/y;

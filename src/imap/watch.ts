@@ -47,10 +47,13 @@ interface Command {
 /** Whose OK ends our reading. */
 const lastVerbs = new Set(["LOGIN", "AUTHENTICATE", "STARTTLS"]);
 
-/** A verb is letters and digits, with signs in some extensions': what else stands there a server could read as a verb's end. */
-const commandHead = new RegExp(`^(${tagPattern})(?: +([\\w.-]+))?(?=[ \\r\\n])`);
-const loginLiteral = new RegExp(`^[^ ]+ +LOGIN +(?:${stringPattern} +)?${literalPattern}\\r?\\n$`, "i");
-const nextLiteral = new RegExp(`^ +${literalPattern}\\r?\\n$`);
+/**
+ * One space, as the grammar has it: with two, Dovecot sees an empty command, and what we took for a literal is the next.
+ * A verb is letters and digits, with signs in some extensions'.
+ */
+const commandHead = new RegExp(`^(${tagPattern})(?: ([\\w.-]+)(?=[ \\r\\n])|(?=\\r?\\n))`);
+const loginLiteral = new RegExp(`^[^ ]+ LOGIN (?:${stringPattern} )?${literalPattern}\\r?\\n$`, "i");
+const nextLiteral = new RegExp(`^ ${literalPattern}\\r?\\n$`);
 const idLiteral = new RegExp(`${literalPattern}\\r?\\n$`);
 /** In base64 there is no space, so that this line is no command either, should the server have given up meanwhile. */
 const responseLine = /^(?:[A-Za-z0-9+/=]*|\*)\r?\n$/;

@@ -33,6 +33,9 @@ import {
 /** The control thread's number: it reads and repairs, and holds no connection. */
 export const CONTROL = -1;
 
+/** Above every entry's index: see `Memory`. */
+const INDEX_SPAN = 2 ** 25;
+
 /** Given instead of a lease when the table is full. */
 export const NO_LEASE = -1;
 
@@ -210,11 +213,14 @@ export class Table {
       this.#chains.clear();
       this.#idle.clear();
       words[header.used] = 0;
-      const idle: number[] = [];
-      for (let index = NONE + 1; index <= high; index++) if (this.#restore(index)) idle.push(index);
-      const lastSeen = (index: number) => words[this.#memory.at(index) + entry.lastSeen]!;
-      idle.sort((a, b) => lastSeen(a) - lastSeen(b));
-      for (const index of idle) this.#idle.append(index);
+      // Sorted as plain numbers, which takes a hundredth of the time of a comparing function: everybody waits.
+      const idle = new Float64Array(high);
+      let count = 0;
+      for (let index = NONE + 1; index <= high; index++) {
+        if (this.#restore(index))
+          idle[count++] = words[this.#memory.at(index) + entry.lastSeen]! * INDEX_SPAN + index;
+      }
+      for (const key of idle.subarray(0, count).sort()) this.#idle.append(key % INDEX_SPAN);
     } finally {
       this.#lock.release();
     }

@@ -18,6 +18,9 @@ const connectionsMax = 64;
 /** A request is a few hundred bytes; whoever needs longer than this to send it keeps a place from others. */
 const requestTimeoutMs = 5000;
 
+/** How often Node looks whether a request takes too long, and so by how much it may take longer. */
+const checkIntervalMs = 1000;
+
 /** How long a connection may be silent, while it reads an answer too. */
 const idleTimeoutMs = 30_000;
 
@@ -65,7 +68,12 @@ export class Admin {
     this.#sources = sources;
     this.#isLocal = Address.parse(options.listen.host)?.isLoopback ?? false;
     this.#server = createServer(
-      { headersTimeout: requestTimeoutMs, requestTimeout: requestTimeoutMs, keepAliveTimeout: idleTimeoutMs },
+      {
+        headersTimeout: requestTimeoutMs,
+        requestTimeout: requestTimeoutMs,
+        connectionsCheckingInterval: checkIntervalMs,
+        keepAliveTimeout: idleTimeoutMs,
+      },
       (request, response) => void this.#serve(request, response),
     );
     this.#server.maxConnections = connectionsMax;

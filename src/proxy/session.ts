@@ -31,8 +31,11 @@ const OUR_OWN_FAULTS: ReadonlySet<string> = new Set([
   "EADDRNOTAVAIL",
 ]);
 
-/** So many connections over the cap are heard in each thread, to be told so; those beyond are closed without a word. */
-export const OVER_CAP_MAX = 32;
+/**
+ * So many connections that have no place may be there in each thread: over the cap and heard until they can be told so, or
+ * refused and reading that. Those beyond are closed at once.
+ */
+export const UNPLACED_MAX = 64;
 
 /** A refused client has this long to read its refusal and to close. */
 const FAREWELL_MS = 2000;
@@ -79,8 +82,8 @@ export class Session implements Sweepable, SessionRecord {
   bytesOut = 0;
   readonly #connection: Connection;
   readonly #startedMs: number;
-  /** It counts in the total; one over the cap does not, and gets no further than its refusal. */
-  #isCounted = true;
+  /** It counts in the total. One that does not gets no further than its refusal. */
+  #isPlaced = false;
   #phase: Phase = "header";
   #destination: AddressAndPort | null = null;
   #splice: Splice | null = null;
@@ -91,12 +94,15 @@ export class Session implements Sweepable, SessionRecord {
   #serversTried: Set<Server> | null = null;
   /** -1: none. */
   #lease = -1;
+  /** How long it may be silent from now on. */
+  #silenceMs: number;
 
   constructor(gate: Gate, connection: Connection) {
     this.id = gate.sessions.nextId();
     this.gate = gate;
     this.#connection = connection;
     this.#startedMs = gate.clock.milliseconds();
+    this.#silenceMs = gate.options.idleTimeoutMs;
   }
 
   get server(): string | null {
@@ -107,13 +113,13 @@ export class Session implements Sweepable, SessionRecord {
     const { gate } = this;
     gate.sessions.add(this);
     gate.observer.accepted(gate);
-    this.#isCounted = gate.total.enter();
-    if (!this.#isCounted) gate.sessions.overCap++;
+    this.#isPlaced = gate.total.enter();
+    if (!this.#isPlaced) gate.sessions.unplaced++;
     this.peer = this.#connection.peer();
     // A peer that was gone before it could be asked for is heard, as its last words may be those of a health check.
     const isTrusted = this.peer === null || gate.header?.from.contains(this.peer.address) !== false;
     if (!isTrusted) return this.reject("proxy-untrusted");
-    if (!this.#isCounted && gate.sessions.overCap > OVER_CAP_MAX) return this.reject("max-connections");
+    if (!this.#isPlaced && gate.sessions.unplaced > UNPLACED_MAX) return this.reject("max-connections");
     if (gate.header === null) return this.#admitPeer();
     this.#await("header", gate.header.timeoutMs);
     this.#connection.owner = new Arrival(this);
@@ -148,7 +154,7 @@ export class Session implements Sweepable, SessionRecord {
     const { gate } = this;
     this.client = client;
     this.#destination = destination;
-    if (!this.#isCounted) return this.refuse("max-connections");
+    if (!this.#isPlaced) return this.refuse("max-connections");
     const admission = gate.limiter.connect(client.address, gate.clock.seconds());
     this.#lease = admission.lease;
     const { excess, refused } = admission;
@@ -207,13 +213,14 @@ export class Session implements Sweepable, SessionRecord {
 
   /** Bytes have flowed. */
   touch(): void {
-    this.deadlineMs = this.gate.sessions.nowMs + SWEEP_MS + this.gate.options.idleTimeoutMs;
+    this.deadlineMs = this.gate.sessions.nowMs + SWEEP_MS + this.#silenceMs;
   }
 
   /** The upstream has ended, and the client has all that it said. */
   upstreamEnded(): void {
     if (this.#phase !== "splice") return;
-    this.#await("splice", Math.min(AFTER_UPSTREAM_MS, this.gate.options.idleTimeoutMs));
+    this.#silenceMs = Math.min(this.#silenceMs, AFTER_UPSTREAM_MS);
+    this.touch();
   }
 
   /** The header is not taken: closed without a byte, as nothing may be said before a header. */
@@ -322,7 +329,16 @@ export class Session implements Sweepable, SessionRecord {
     this.#settle(ending);
     if (words === undefined) return this.#close();
     this.#connection.write(words);
-    this.#part();
+    this.#leavePlace();
+    if (this.gate.sessions.unplaced > UNPLACED_MAX) this.#close();
+    else this.#part();
+  }
+
+  #leavePlace(): void {
+    if (!this.#isPlaced) return;
+    this.#isPlaced = false;
+    this.gate.total.leave();
+    this.gate.sessions.unplaced++;
   }
 
   #part(): void {
@@ -335,8 +351,8 @@ export class Session implements Sweepable, SessionRecord {
     this.#phase = "over";
     this.#connection.close();
     this.durationMs = Math.round(gate.clock.milliseconds() - this.#startedMs);
-    if (this.#isCounted) gate.total.leave();
-    else gate.sessions.overCap--;
+    if (this.#isPlaced) gate.total.leave();
+    else gate.sessions.unplaced--;
     gate.observer.ended(gate, this);
     gate.sessions.remove(this);
   }

@@ -24,8 +24,8 @@ export interface Sweepable {
 export class Sessions {
   /** The time of the last sweep: exact enough to move a deadline by. */
   nowMs: number;
-  /** How many of the sessions are there only to be told that there are too many. */
-  overCap = 0;
+  /** How many of the sessions do not count in the total: there only to be told that they are refused. */
+  unplaced = 0;
   readonly #clock: Clock;
   readonly #list: Sweepable[] = [];
   /** Ids are unique beyond this thread and process by 48 random bits. */

@@ -28,11 +28,12 @@ interface Member {
   readonly worker: Worker;
   readonly thread: number;
   readonly startedMs: number;
+  isListening: boolean;
   isDrained: boolean;
 }
 
 /**
- * - `starting`: a death is a failure to start.
+ * - `starting`: a thread that dies before it listens is a failure to start; one that dies later is replaced later.
  * - `running`: a thread that dies is replaced.
  * - `draining`: a thread that dies has drained.
  */
@@ -112,13 +113,20 @@ export class Crew {
     const backlog = ThreadLog.backlog();
     const workerData: ThreadData = { configuration, thread, memory, backlog };
     const worker = new Worker(new URL("./data.ts", import.meta.url), { workerData, name: `data-${thread}` });
-    const member: Member = { worker, thread, startedMs: performance.now(), isDrained: false };
+    const member: Member = {
+      worker,
+      thread,
+      startedMs: performance.now(),
+      isListening: false,
+      isDrained: false,
+    };
     this.#members[thread] = member;
     return new Promise((resolve, reject) => {
       worker.on("message", (message: ToControl) => {
         switch (message.type) {
           case "listening":
             this.#wire = message.wire;
+            member.isListening = true;
             return resolve(message.endpoints);
           case "unbound":
             return reject(new Error(`listeners.${message.listener}.listen: ${message.message}`));
@@ -144,7 +152,7 @@ export class Crew {
     const { thread } = member;
     this.#members[thread] = null;
     if (this.#state === "draining") return this.#checkDrained();
-    if (this.#state === "starting") return;
+    if (this.#state === "starting" && !member.isListening) return;
     const lasted = performance.now() - member.startedMs > LASTED_MS;
     const delayMs = lasted ? RESTART_MIN_MS : this.#restartMs[thread]!;
     this.#restartMs[thread] = Math.min(delayMs * 2, RESTART_MAX_MS);
@@ -153,8 +161,8 @@ export class Crew {
   }
 
   #replace(thread: number): void {
-    if (this.#state !== "running") return;
-    if (!this.#options.reclaim(thread)) {
+    if (this.#state === "draining") return;
+    if (this.#state === "starting" || !this.#options.reclaim(thread)) {
       setTimeout(() => this.#replace(thread), RESTART_MIN_MS);
       return;
     }

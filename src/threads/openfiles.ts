@@ -1,7 +1,7 @@
 /** How many connections the process can hold: each one is two open files, the client's socket and the upstream's. */
 import { closeSync, openSync, readFileSync } from "node:fs";
 import type { EventLog } from "../observe/logger.ts";
-import { OVER_CAP_MAX } from "../proxy/session.ts";
+import { UNPLACED_MAX } from "../proxy/session.ts";
 
 /** What a process has open besides: the log, the admin address, its scrapers, event loops, Node's own files. */
 const OWN_FILES = 128;
@@ -14,7 +14,7 @@ const LOOK_MS = 1000;
 export function connectionsThatFit(threads: number): number | null {
   const limit = openFilesLimit();
   if (limit === null) return null;
-  return Math.max(1, Math.floor((limit - OWN_FILES - threads * (FILES_PER_THREAD + OVER_CAP_MAX)) / 2));
+  return Math.max(1, Math.floor((limit - OWN_FILES - threads * (FILES_PER_THREAD + UNPLACED_MAX)) / 2));
 }
 
 /**

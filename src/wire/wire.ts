@@ -64,7 +64,7 @@ export interface ListenOptions {
   readonly reusePort: boolean;
   /** A client has come; the connection has no owner yet and does not read. */
   onConnection(connection: Connection): void;
-  /** A client could not be accepted: EMFILE and its like. */
+  /** A client could not be accepted. libuv keeps it to itself when that was for want of a descriptor. */
   onAcceptError(code: string): void;
 }
 

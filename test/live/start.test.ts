@@ -86,8 +86,8 @@ t.test("a limit of open files that is too small is said, and lowers maxConnectio
     listeners: { smtp },
     pools: { servers: poolOf(upstream.port, "none") },
   };
-  // 128 of the process's own, and 32 and 32 refused connections for each thread, leave two files for each of 3 connections.
-  const child = serve(t, file, 'ulimit -n 262; exec "$@"');
+  // 128 of the process's own, and 32 and 64 refused connections for each thread, leave two files for each of 3 connections.
+  const child = serve(t, file, 'ulimit -n 326; exec "$@"');
   const ready = await until("ready", () => /^.*"event":"ready".*$/m.exec(child.stdout())?.[0]);
   const warning = /^.*"event":"open-files".*$/m.exec(child.stdout())?.[0] ?? "{}";
   t.match(JSON.parse(warning), { level: "warn", maxConnections: 3, detail: /holds 3 connections, not 500/ });
