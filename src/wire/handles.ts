@@ -7,15 +7,17 @@
  * write at once, so a private buffer is not read into again while such a write is pending (`#borrowed`).
  */
 import { getSystemErrorName } from "node:util";
-import { Address, type AddressAndPort, type Endpoint } from "../address.ts";
+import type { AddressAndPort, Endpoint } from "../address.ts";
 import type { Libuv, ShutdownRequest, SocketName, TcpHandle, WriteRequest } from "./libuv.ts";
 import {
+  BACKLOG,
   type Connection,
   type ConnectionOwner,
   ListenError,
   type Listening,
   type ListenOptions,
   nobody,
+  socketName,
   type Wire,
 } from "./wire.ts";
 
@@ -41,9 +43,6 @@ const QUIET_SWEEP_MS = 5000;
 /** libuv keeps a small record for each buffer that was ever set from outside a read: 256 of them are 12 KiB. */
 const REBINDS_MAX = 256;
 
-/** The kernel lowers it to its own net.core.somaxconn. */
-const BACKLOG = 4096;
-
 const UV_EOF = -4095;
 
 type OwnedHandle = TcpHandle & { connection: HandleConnection };
@@ -57,11 +56,11 @@ type OwnedShutdown = ShutdownRequest & { connection: HandleConnection };
 export class HandleWire implements Wire {
   readonly name = "handles";
   readonly #libuv: Libuv;
-  readonly #memory: Memory;
+  readonly #buffers: Buffers;
 
   constructor(libuv: Libuv) {
     this.#libuv = libuv;
-    this.#memory = new Memory(libuv);
+    this.#buffers = new Buffers(libuv);
   }
 
   async listen(options: ListenOptions): Promise<Listening> {
@@ -81,7 +80,7 @@ export class HandleWire implements Wire {
     }
     handle.onconnection = (failure, client) => {
       if (failure !== 0) options.onAcceptError(codeOf(failure));
-      else options.onConnection(new HandleConnection(this.#memory, client, nobody));
+      else options.onConnection(new HandleConnection(this.#buffers, client, nobody));
     };
     const bound: SocketName = {};
     handle.getsockname(bound);
@@ -94,7 +93,7 @@ export class HandleWire implements Wire {
   connect(endpoint: Endpoint, owner: ConnectionOwner): Connection {
     const { TCP, TCPConnectWrap, constants } = this.#libuv;
     const handle = new TCP(constants.SOCKET);
-    const connection = new HandleConnection(this.#memory, handle, owner);
+    const connection = new HandleConnection(this.#buffers, handle, owner);
     const request = new TCPConnectWrap();
     request.oncomplete = connected;
     const status = endpoint.host.includes(":")
@@ -106,7 +105,7 @@ export class HandleWire implements Wire {
 }
 
 /** The buffers that the connections of a thread share. */
-class Memory {
+class Buffers {
   readonly libuv: Libuv;
   readonly shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
   /** Used again for each write that completes at once. */
@@ -160,7 +159,7 @@ class Memory {
 class HandleConnection implements Connection {
   owner: ConnectionOwner;
   hasEnded = false;
-  readonly #memory: Memory;
+  readonly #buffers: Buffers;
   #handle: TcpHandle | null;
   /** Null while reads go into the shared buffer. */
   #private: Buffer | null = null;
@@ -172,13 +171,13 @@ class HandleConnection implements Connection {
   #busy = false;
   #rebinds = 0;
 
-  constructor(memory: Memory, handle: TcpHandle, owner: ConnectionOwner) {
+  constructor(buffers: Buffers, handle: TcpHandle, owner: ConnectionOwner) {
     this.owner = owner;
-    this.#memory = memory;
+    this.#buffers = buffers;
     this.#handle = handle;
     (handle as OwnedHandle).connection = this;
     handle.onread = onRead;
-    handle.useUserBuffer(memory.shared);
+    handle.useUserBuffer(buffers.shared);
     handle.setNoDelay(true);
   }
 
@@ -188,19 +187,19 @@ class HandleConnection implements Connection {
 
   peer(): AddressAndPort | null {
     const name: SocketName = {};
-    return this.#handle?.getpeername(name) === 0 ? nameOf(name) : null;
+    return this.#handle?.getpeername(name) === 0 ? socketName(name.address, name.port) : null;
   }
 
   local(): AddressAndPort | null {
     const name: SocketName = {};
-    return this.#handle?.getsockname(name) === 0 ? nameOf(name) : null;
+    return this.#handle?.getsockname(name) === 0 ? socketName(name.address, name.port) : null;
   }
 
   start(): void {
     if (this.#handle === null || this.#reading || this.hasEnded) return;
     // Only an owner that forgot to wait for the drain gets here with a borrowed buffer; its bytes are kept whole. Within
     // a read it is `#received` that replaces the buffer: libuv must not be given another one behind its back.
-    if (this.#borrowed > 0 && this.#memory.reading !== this)
+    if (this.#borrowed > 0 && this.#buffers.reading !== this)
       this.#rebind(Buffer.allocUnsafeSlow(PRIVATE_BYTES));
     this.#reading = true;
     this.#handle.readStart();
@@ -214,9 +213,9 @@ class HandleConnection implements Connection {
 
   write(bytes: Uint8Array): boolean {
     if (this.#handle === null || bytes.length === 0) return true;
-    const { libuv } = this.#memory;
-    const request = this.#memory.idleWrite ?? (new libuv.WriteWrap() as OwnedWrite);
-    this.#memory.idleWrite = request;
+    const { libuv } = this.#buffers;
+    const request = this.#buffers.idleWrite ?? (new libuv.WriteWrap() as OwnedWrite);
+    this.#buffers.idleWrite = request;
     const status = this.#handle.writeBuffer(request, bytes);
     if (status !== 0) {
       // Told on the next tick: an owner is not called back from within its own call.
@@ -224,8 +223,8 @@ class HandleConnection implements Connection {
       return true;
     }
     if (libuv.streamBaseState[libuv.kLastWriteWasAsync] === 0) return this.#pendingWrites === 0;
-    this.#memory.idleWrite = null;
-    const lender = this.#memory.reading?.lends(bytes) === true ? this.#memory.reading : null;
+    this.#buffers.idleWrite = null;
+    const lender = this.#buffers.reading?.lends(bytes) === true ? this.#buffers.reading : null;
     if (lender !== null) lender.#borrowed++;
     request.oncomplete = written;
     request.writer = this;
@@ -237,7 +236,7 @@ class HandleConnection implements Connection {
 
   end(): void {
     if (this.#handle === null) return;
-    const request = new this.#memory.libuv.ShutdownWrap() as OwnedShutdown;
+    const request = new this.#buffers.libuv.ShutdownWrap() as OwnedShutdown;
     request.connection = this;
     request.oncomplete = shutDown;
     const status = this.#handle.shutdown(request);
@@ -268,7 +267,7 @@ class HandleConnection implements Connection {
 
   /** The handle has read, or has failed to. Returns what libuv reads into next, or undefined for the same buffer. */
   read(): Uint8Array | undefined {
-    const { streamBaseState, kReadBytesOrError } = this.#memory.libuv;
+    const { streamBaseState, kReadBytesOrError } = this.#buffers.libuv;
     const status = streamBaseState[kReadBytesOrError]!;
     if (status > 0) return this.#received(status);
     if (status < 0 && status !== UV_EOF) this.fail(status);
@@ -281,7 +280,7 @@ class HandleConnection implements Connection {
   }
 
   #received(length: number): Uint8Array | undefined {
-    const memory = this.#memory;
+    const buffers = this.#buffers;
     const buffer = this.#private;
     if (buffer !== null && length > COPY_BYTES_MAX) {
       this.#busy = true;
@@ -290,14 +289,14 @@ class HandleConnection implements Connection {
       if (this.#borrowed > 0 && this.#reading) return this.#replacePrivate();
       return undefined;
     }
-    this.#handOut(memory.copy(buffer ?? memory.shared, length));
+    this.#handOut(buffers.copy(buffer ?? buffers.shared, length));
     if (this.#handle === null) return undefined;
     if (buffer !== null && this.#borrowed === 0) {
       this.#giveBack();
-      return memory.shared;
+      return buffers.shared;
     }
     if (buffer === null && length === SHARED_BYTES) {
-      this.#private = memory.lend(this);
+      this.#private = buffers.lend(this);
       this.#busy = true;
       return this.#private ?? undefined;
     }
@@ -323,16 +322,16 @@ class HandleConnection implements Connection {
   }
 
   #handOut(bytes: Uint8Array): void {
-    this.#memory.reading = this;
+    this.#buffers.reading = this;
     this.owner.onData(this, bytes);
-    this.#memory.reading = null;
+    this.#buffers.reading = null;
   }
 
   #rebind(buffer: Buffer | null): void {
     this.#rebinds++;
     if (buffer === null) this.#giveBack();
     else this.#private = buffer;
-    this.#handle?.useUserBuffer(buffer ?? this.#memory.shared);
+    this.#handle?.useUserBuffer(buffer ?? this.#buffers.shared);
   }
 
   #replacePrivate(): Buffer {
@@ -342,7 +341,7 @@ class HandleConnection implements Connection {
 
   #giveBack(): void {
     if (this.#private === null) return;
-    this.#memory.takeBack(this, this.#private);
+    this.#buffers.takeBack(this, this.#private);
     this.#private = null;
   }
 }
@@ -364,17 +363,6 @@ function written(this: WriteRequest, status: number): void {
 
 function shutDown(this: ShutdownRequest, status: number): void {
   if (status < 0) (this as OwnedShutdown).connection.fail(status);
-}
-
-function nameOf(name: SocketName): AddressAndPort | null {
-  const address = Address.parse(withoutZone(name.address ?? ""));
-  return address === null ? null : { address, port: name.port ?? 0 };
-}
-
-/** The kernel names the interface of a link-local peer (`fe80::1%eth0`, RFC 4007 11); postern tells none apart. */
-function withoutZone(text: string): string {
-  const zone = text.indexOf("%");
-  return zone < 0 ? text : text.slice(0, zone);
 }
 
 function codeOf(status: number): string {

@@ -3,19 +3,18 @@
  * comparing the two.
  */
 import { createServer, connect as netConnect, type Socket } from "node:net";
-import { Address, type AddressAndPort, type Endpoint } from "../address.ts";
+import type { AddressAndPort, Endpoint } from "../address.ts";
 import {
+  BACKLOG,
   type Connection,
   type ConnectionOwner,
   ListenError,
   type Listening,
   type ListenOptions,
   nobody,
+  socketName,
   type Wire,
 } from "./wire.ts";
-
-/** As in `handles.ts`; the kernel lowers it to its own net.core.somaxconn. */
-const BACKLOG = 4096;
 
 export class SocketWire implements Wire {
   readonly name = "net";
@@ -78,11 +77,11 @@ class SocketConnection implements Connection {
   }
 
   peer(): AddressAndPort | null {
-    return nameOf(this.#socket.remoteAddress, this.#socket.remotePort);
+    return socketName(this.#socket.remoteAddress, this.#socket.remotePort);
   }
 
   local(): AddressAndPort | null {
-    return nameOf(this.#socket.localAddress, this.#socket.localPort);
+    return socketName(this.#socket.localAddress, this.#socket.localPort);
   }
 
   start(): void {
@@ -121,11 +120,6 @@ class SocketConnection implements Connection {
     this.close();
     owner.onError(this, code);
   }
-}
-
-function nameOf(text: string | undefined, port: number | undefined): AddressAndPort | null {
-  const address = Address.parse(text?.replace(/%.*$/, "") ?? "");
-  return address === null ? null : { address, port: port ?? 0 };
 }
 
 function codeOf(error: Error): string {

@@ -7,7 +7,10 @@
  * The life of a connection: `connect` or a listener makes it; it calls its `owner` with data, end and drain; it is over
  * with `onError` or with its own `close()`, and calls nobody after that. Whoever takes a connection over sets `owner`.
  */
-import { type AddressAndPort, type Endpoint, endpointText } from "../address.ts";
+import { Address, type AddressAndPort, type Endpoint, endpointText } from "../address.ts";
+
+/** How many clients the kernel may keep for us; it lowers it to its own net.core.somaxconn. */
+export const BACKLOG = 4096;
 
 export interface ConnectionOwner {
   /** A connection that `Wire.connect` began is there. */
@@ -89,4 +92,13 @@ export class ListenError extends Error {
     super(`cannot listen on ${endpointText(endpoint)}: ${code}`);
     this.code = code;
   }
+}
+
+/**
+ * A socket's end as the system names it; null where it names none. The name of a link-local peer's interface (RFC 4007
+ * 11, `fe80::1%eth0`) is left out: postern tells none apart.
+ */
+export function socketName(address: string | undefined, port: number | undefined): AddressAndPort | null {
+  const parsed = Address.parse(address?.replace(/%.*$/, "") ?? "");
+  return parsed === null ? null : { address: parsed, port: port ?? 0 };
 }
