@@ -8,7 +8,7 @@ import { createReadStream, readFileSync } from "node:fs";
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
 import { errorCode, type LoadedFile, loadConfiguration } from "../config/load.ts";
 import { suggestion } from "../config/nearest.ts";
-import { textLengthMax } from "../config/source.ts";
+import { TEXT_LENGTH_MAX } from "../config/source.ts";
 
 /** What a command tells the shell. */
 export const exitCodes = { well: 0, failed: 1, wrong: 2 } as const;
@@ -56,7 +56,7 @@ export async function readConfiguration(command: string, file: string | undefine
     for await (const chunk of chunks) {
       text += chunk;
       // Enough to be told that it is too large; a device or a pipe might go on for ever.
-      if (text.length > textLengthMax) break;
+      if (text.length > TEXT_LENGTH_MAX) break;
     }
   } catch (error) {
     return { ok: false, errors: [`${name}: cannot be read (${errorCode(error)})`] };

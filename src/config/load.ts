@@ -20,7 +20,7 @@ import {
   type PoolSettings,
   type Settings,
   settings,
-  threadsMax,
+  THREADS_MAX,
 } from "./schema.ts";
 import { type Fault, Source } from "./source.ts";
 
@@ -95,7 +95,7 @@ function configurationOf(from: Settings, token: string | null): Configuration {
   const sets = { default: limitSet.parse({}), ...from.limits };
   return {
     hostname: from.hostname ?? hostname(),
-    threads: from.threads ?? Math.min(availableParallelism(), threadsMax),
+    threads: from.threads ?? Math.min(availableParallelism(), THREADS_MAX),
     maxConnections: from.maxConnections,
     tableSize: from.tableSize,
     drainMs: from.drain,

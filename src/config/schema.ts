@@ -9,10 +9,10 @@ import * as z from "zod";
 import { count, duration, listenAddress, name, network, serverAddress } from "./fields.ts";
 
 /** The shared table counts in signed 32-bit words. */
-const counterMax = 2 ** 31 - 1;
+const COUNTER_MAX = 2 ** 31 - 1;
 
 /** Each thread has a column of its own in the shared table, so that their number is memory. */
-export const threadsMax = 64;
+export const THREADS_MAX = 64;
 
 /** Spelled out in either case: a header that is believed by accident lets anybody be anybody. */
 const proxy = z
@@ -97,12 +97,12 @@ export const limitSet = z.strictObject({
     .prefault("60s"),
   connectionCount: count({
     min: 0,
-    max: counterMax,
+    max: COUNTER_MAX,
     says: "Connections of one client at the same time; 0 = off. As Postfix's smtpd_client_connection_count_limit.",
   }).prefault(50),
   connectionRate: count({
     min: 0,
-    max: counterMax,
+    max: COUNTER_MAX,
     says: "Connections of one client in a window; 0 = off. As Postfix's smtpd_client_connection_rate_limit.",
   }).prefault(0),
   exceptions: z.array(network).prefault([]).describe("Networks whose clients are never limited."),
@@ -167,7 +167,7 @@ export const settings = z
       .describe("The name in postern's own replies. Default: the system's host name."),
     threads: count({
       min: 1,
-      max: threadsMax,
+      max: THREADS_MAX,
       says: "Data threads, each with an event loop of its own. Default: the number of cores.",
     }).optional(),
     maxConnections: count({

@@ -41,7 +41,7 @@ interface Placed {
 }
 
 /** A file of a thousand listeners is far below; whatever is larger was not meant to be a configuration. */
-export const textLengthMax = 1024 * 1024;
+export const TEXT_LENGTH_MAX = 1024 * 1024;
 
 export class Source {
   /** The settings as they stand in the text; null where it holds no tree of settings, and `report` says why. */
@@ -51,7 +51,7 @@ export class Source {
   readonly #found: Placed[] = [];
 
   constructor(text: string, environment: Environment) {
-    const tooLong = text.length > textLengthMax;
+    const tooLong = text.length > TEXT_LENGTH_MAX;
     this.#document = parseDocument(tooLong ? "" : text, {
       lineCounter: this.#lines,
       prettyErrors: false,

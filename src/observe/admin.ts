@@ -13,20 +13,20 @@ import type { EventLog } from "./logger.ts";
 import type { AdminOptions } from "./options.ts";
 
 /** A scraper, a load balancer, probes and some operators, twice over: nobody else has to come here. */
-const connectionsMax = 64;
+const CONNECTIONS_MAX = 64;
 
 /** A request is a few hundred bytes; whoever needs longer than this to send it keeps a place from others. */
-const requestTimeoutMs = 5000;
+const REQUEST_TIMEOUT_MS = 5000;
 
 /** How often Node looks whether a request takes too long, and so by how much it may take longer. */
-const checkIntervalMs = 1000;
+const CHECK_INTERVAL_MS = 1000;
 
 /** How long a connection may be silent, while it reads an answer too. */
-const idleTimeoutMs = 30_000;
+const IDLE_TIMEOUT_MS = 30_000;
 
 /** What `?top=` may ask for: some 200 KB of JSON. */
-const topMax = 1000;
-const topDefault = 50;
+const TOP_MAX = 1000;
+const TOP_DEFAULT = 50;
 
 const clientsPath = "/api/clients";
 
@@ -69,15 +69,15 @@ export class Admin {
     this.#isLocal = Address.parse(options.listen.host)?.isLoopback ?? false;
     this.#server = createServer(
       {
-        headersTimeout: requestTimeoutMs,
-        requestTimeout: requestTimeoutMs,
-        connectionsCheckingInterval: checkIntervalMs,
-        keepAliveTimeout: idleTimeoutMs,
+        headersTimeout: REQUEST_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        connectionsCheckingInterval: CHECK_INTERVAL_MS,
+        keepAliveTimeout: IDLE_TIMEOUT_MS,
       },
       (request, response) => void this.#serve(request, response),
     );
-    this.#server.maxConnections = connectionsMax;
-    this.#server.setTimeout(idleTimeoutMs);
+    this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server.setTimeout(IDLE_TIMEOUT_MS);
   }
 
   /** What was bound: the port is the real one where 0 was asked for. */
@@ -178,9 +178,9 @@ export class Admin {
   }
 
   #clients(top: string | null): Answer {
-    const count = top === null ? topDefault : Number(top);
-    if (!/^\d{1,4}$/.test(top ?? "0") || count > topMax) {
-      return json(400, { error: `top is a number from 0 to ${topMax}` });
+    const count = top === null ? TOP_DEFAULT : Number(top);
+    if (!/^\d{1,4}$/.test(top ?? "0") || count > TOP_MAX) {
+      return json(400, { error: `top is a number from 0 to ${TOP_MAX}` });
     }
     return json(200, rank(this.#sources.clients, count).busiest.map(clientJson));
   }

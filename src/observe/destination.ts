@@ -9,16 +9,16 @@
 import { closeSync, constants, openSync, write, writeSync } from "node:fs";
 
 /** What may wait, in characters: about 40,000 session lines. */
-const waitingLengthMax = 16 * 1024 * 1024;
+const WAITING_LENGTH_MAX = 16 * 1024 * 1024;
 
 /** How soon what could not be written is tried again. */
-const retryMs = 100;
+const RETRY_MS = 100;
 
 /** How long `close` and an exit wait for a destination that takes nothing. */
-const closeTimeoutMs = 2000;
+const CLOSE_TIMEOUT_MS = 2000;
 
 /** Client addresses are personal data: a new log file is not for everybody to read. */
-const fileMode = 0o640;
+const FILE_MODE = 0o640;
 
 /** Non-blocking matters to a named pipe only: without a reader it is an error to open, and when full it can wait. */
 const fileFlags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
@@ -56,7 +56,7 @@ export class Destination {
   constructor(name: string) {
     this.#name = name;
     try {
-      this.#descriptor = descriptors.get(name) ?? openSync(name, fileFlags, fileMode);
+      this.#descriptor = descriptors.get(name) ?? openSync(name, fileFlags, FILE_MODE);
     } catch (error) {
       throw new Error(`log.destination: cannot open ${name}: ${codeOf(error)}`);
     }
@@ -69,7 +69,7 @@ export class Destination {
 
   /** Takes whole lines. */
   write(lines: string): void {
-    if (this.#state === "over" || this.#waiting.length + lines.length > waitingLengthMax) {
+    if (this.#state === "over" || this.#waiting.length + lines.length > WAITING_LENGTH_MAX) {
       this.#drop(lines);
       return;
     }
@@ -85,7 +85,7 @@ export class Destination {
     if (this.#reopenWanted) return;
     try {
       const old = this.#descriptor;
-      this.#descriptor = openSync(this.#name, fileFlags, fileMode);
+      this.#descriptor = openSync(this.#name, fileFlags, FILE_MODE);
       closeSync(old);
     } catch (error) {
       this.#complain(codeOf(error));
@@ -96,7 +96,7 @@ export class Destination {
   async close(): Promise<void> {
     if (this.#state === "over") return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, closeTimeoutMs);
+      const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
       this.#onRest = () => {
         clearTimeout(timer);
         resolve();
@@ -136,7 +136,7 @@ export class Destination {
     // EAGAIN: a pipe is full, and its reader slow.
     if (code !== "EAGAIN") this.#complain(code);
     if (code === "EPIPE") this.#end();
-    else setTimeout(() => this.#retry(), retryMs).unref();
+    else setTimeout(() => this.#retry(), RETRY_MS).unref();
   }
 
   #retry(): void {
@@ -158,14 +158,14 @@ export class Destination {
   #writeAtExit(): void {
     const piece = this.#state === "writing" ? [] : [this.#piece];
     let rest = Buffer.concat([...piece, Buffer.from(this.#waiting)]);
-    let patienceMs = closeTimeoutMs;
+    let patienceMs = CLOSE_TIMEOUT_MS;
     while (rest.length > 0 && patienceMs > 0) {
       try {
         rest = rest.subarray(writeSync(this.#descriptor, rest));
       } catch (error) {
         if (codeOf(error) !== "EAGAIN") return;
-        patienceMs -= retryMs;
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, retryMs);
+        patienceMs -= RETRY_MS;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
       }
     }
   }

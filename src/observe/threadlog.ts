@@ -12,13 +12,13 @@ import { type EventLog, type Fields, logger } from "./logger.ts";
 import type { LogLevel } from "./options.ts";
 
 /** Long enough to join the lines of a busy thread, short enough for whoever watches the log. */
-const batchAgeMaxMs = 50;
+const BATCH_AGE_MAX_MS = 50;
 
 /** Some 200 lines: the hand-over's cost, spread over so many, disappears beside theirs. */
-const batchLengthMax = 64 * 1024;
+const BATCH_LENGTH_MAX = 64 * 1024;
 
 /** About 10,000 session lines: seconds of full load while the control thread is busy. */
-const backlogLengthMax = 4 * 1024 * 1024;
+const BACKLOG_LENGTH_MAX = 4 * 1024 * 1024;
 
 export interface ThreadLogOptions {
   readonly level: LogLevel;
@@ -90,13 +90,13 @@ export class ThreadLog implements EventLog {
 
   #write(line: string): void {
     const waiting = Atomics.load(this.#options.backlog, 0) + this.#batch.length;
-    if (waiting + line.length > backlogLengthMax) {
+    if (waiting + line.length > BACKLOG_LENGTH_MAX) {
       this.#options.dropped();
       return;
     }
     this.#batch += line;
-    if (this.#batch.length >= batchLengthMax) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), batchAgeMaxMs).unref();
+    if (this.#batch.length >= BATCH_LENGTH_MAX) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), BATCH_AGE_MAX_MS).unref();
   }
 }
 

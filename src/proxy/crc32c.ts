@@ -6,12 +6,12 @@
  */
 
 /** The polynomial 1EDC6F41 with its bits in the order in which they arrive: the lowest first. */
-const reversedPolynomial = 0x82f63b78;
+const REVERSED_POLYNOMIAL = 0x82f63b78;
 
 const table = Int32Array.from({ length: 256 }, (_, byte) => {
   let remainder = byte;
   for (let bit = 0; bit < 8; bit++) {
-    remainder = (remainder >>> 1) ^ (remainder & 1 ? reversedPolynomial : 0);
+    remainder = (remainder >>> 1) ^ (remainder & 1 ? REVERSED_POLYNOMIAL : 0);
   }
   return remainder;
 });

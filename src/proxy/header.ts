@@ -16,7 +16,7 @@ import assert from "node:assert/strict";
 import { Address, type AddressAndPort } from "../address.ts";
 import type { HeaderReason } from "../outcome.ts";
 import { crc32c } from "./crc32c.ts";
-import { checksumBytes, tlvFault, tlvHeadBytes, tlvTypes, uniqueIdBytesMax } from "./tlv.ts";
+import { CHECKSUM_BYTES, TLV_HEAD_BYTES, tlvFault, tlvTypes, UNIQUE_ID_BYTES_MAX } from "./tlv.ts";
 
 /** What a whole header said. */
 export type Header =
@@ -47,17 +47,17 @@ export interface EncodeOptions {
  * The largest header that is taken, fixed part included: room for a client certificate (2.2.6) beside everything else
  * that load balancers are known to send, and small enough to be held for every client at once.
  */
-export const headerBytesMax = 4096;
+export const HEADER_BYTES_MAX = 4096;
 
 /** The largest header that Postfix takes; it fits any TCP segment. Ours have 190 bytes at most. */
-const headerSentBytesMax = 536;
+const HEADER_SENT_BYTES_MAX = 536;
 
 const signature = Buffer.from("\r\n\r\n\0\r\nQUIT\n", "latin1");
-const commandAt = 12;
-const familyAt = 13;
-const lengthAt = 14;
+const COMMAND_AT = 12;
+const FAMILY_AT = 13;
+const LENGTH_AT = 14;
 /** Signature, version and command, family and transport, length. */
-const fixedBytes = 16;
+const FIXED_BYTES = 16;
 
 /** Version 2 in the high half; a version or command beside these two does not exist. */
 const versionAndCommand = { local: 0x20, proxy: 0x21 } as const;
@@ -132,19 +132,19 @@ export function encodeV2(
   const { family } = source.address;
   const uniqueId =
     typeof options.uniqueId === "string" ? Buffer.from(options.uniqueId) : (options.uniqueId ?? null);
-  assert(uniqueId === null || uniqueId.length <= uniqueIdBytesMax);
+  assert(uniqueId === null || uniqueId.length <= UNIQUE_ID_BYTES_MAX);
   const size =
-    fixedBytes +
+    FIXED_BYTES +
     blockBytes[family === 4 ? 1 : 2] +
-    (uniqueId === null ? 0 : tlvHeadBytes + uniqueId.length) +
-    (options.crc32c ? tlvHeadBytes + checksumBytes : 0);
-  assert(size <= headerSentBytesMax);
+    (uniqueId === null ? 0 : TLV_HEAD_BYTES + uniqueId.length) +
+    (options.crc32c ? TLV_HEAD_BYTES + CHECKSUM_BYTES : 0);
+  assert(size <= HEADER_SENT_BYTES_MAX);
 
   const header = Buffer.allocUnsafe(size);
   header.set(signature);
-  header[commandAt] = versionAndCommand.proxy;
-  header[familyAt] = family === 4 ? tcp.v4 : tcp.v6;
-  let at = header.writeUInt16BE(size - fixedBytes, lengthAt);
+  header[COMMAND_AT] = versionAndCommand.proxy;
+  header[FAMILY_AT] = family === 4 ? tcp.v4 : tcp.v6;
+  let at = header.writeUInt16BE(size - FIXED_BYTES, LENGTH_AT);
   at = putAddress(header, source.address, family, at);
   at = putAddress(header, destinationFor(source.address, destination.address), family, at);
   at = header.writeUInt16BE(source.port, at);
@@ -155,7 +155,7 @@ export function encodeV2(
     at += uniqueId.length;
   }
   if (options.crc32c) {
-    at = putTlvHead(header, tlvTypes.crc32c, checksumBytes, at);
+    at = putTlvHead(header, tlvTypes.crc32c, CHECKSUM_BYTES, at);
     header.fill(0, at);
     header.writeUInt32BE(crc32c(header), at);
   }
@@ -179,35 +179,35 @@ export function encodeV1(source: AddressAndPort, destination: AddressAndPort): B
  * reason for which they begin none that is taken.
  */
 function sizeOf(bytes: Uint8Array, length: number): number | HeaderReason {
-  for (let at = 0; at < commandAt && at < length; at++) {
+  for (let at = 0; at < COMMAND_AT && at < length; at++) {
     if (bytes[at] !== signature[at]) return "proxy-missing";
   }
-  if (length <= commandAt) return fixedBytes;
-  const command = bytes[commandAt];
+  if (length <= COMMAND_AT) return FIXED_BYTES;
+  const command = bytes[COMMAND_AT];
   if (command !== versionAndCommand.local && command !== versionAndCommand.proxy) return "proxy-malformed";
-  if (length < fixedBytes) return fixedBytes;
-  const body = half(bytes, lengthAt);
-  if (fixedBytes + body > headerBytesMax) return "proxy-too-long";
-  const family = bytes[familyAt]!;
+  if (length < FIXED_BYTES) return FIXED_BYTES;
+  const body = half(bytes, LENGTH_AT);
+  if (FIXED_BYTES + body > HEADER_BYTES_MAX) return "proxy-too-long";
+  const family = bytes[FAMILY_AT]!;
   if (command === versionAndCommand.proxy && family !== tcp.v4 && family !== tcp.v6) {
     return "proxy-unsupported";
   }
   const bare = command === versionAndCommand.local && body === 0;
-  return body < blockOf(family, body) && !bare ? "proxy-malformed" : fixedBytes + body;
+  return body < blockOf(family, body) && !bare ? "proxy-malformed" : FIXED_BYTES + body;
 }
 
 /** What the header of `size` bytes says that `bytes` begin with; `sizeOf` has judged its fixed part. */
 function decode(bytes: Uint8Array, size: number): Header | HeaderReason {
-  const family = bytes[familyAt]!;
-  const tlvsAt = fixedBytes + blockOf(family, size - fixedBytes);
+  const family = bytes[FAMILY_AT]!;
+  const tlvsAt = FIXED_BYTES + blockOf(family, size - FIXED_BYTES);
   const fault = tlvsAt < size ? tlvFault(bytes, tlvsAt, size) : null;
   if (fault !== null) return fault;
-  if (bytes[commandAt] === versionAndCommand.local) return local;
+  if (bytes[COMMAND_AT] === versionAndCommand.local) return local;
 
   const addressBytes = family === tcp.v4 ? 4 : 16;
-  const destinationAt = fixedBytes + addressBytes;
+  const destinationAt = FIXED_BYTES + addressBytes;
   const portsAt = destinationAt + addressBytes;
-  const source = addressIn(bytes, fixedBytes, addressBytes);
+  const source = addressIn(bytes, FIXED_BYTES, addressBytes);
   if (!source.isClient) return "proxy-source";
   return {
     command: "proxy",

@@ -11,15 +11,15 @@ import { crc32c } from "./crc32c.ts";
 export const tlvTypes = { crc32c: 0x03, uniqueId: 0x05, ssl: 0x20 } as const;
 
 /** The type and the length. */
-export const tlvHeadBytes = 3;
-export const checksumBytes = 4;
+export const TLV_HEAD_BYTES = 3;
+export const CHECKSUM_BYTES = 4;
 /** The specification's own bound (2.2.5). */
-export const uniqueIdBytesMax = 128;
+export const UNIQUE_ID_BYTES_MAX = 128;
 
 /** The client flags (1) and the verify result (4), before the TLVs inside (2.2.6). */
-const sslHeadBytes = 5;
+const SSL_HEAD_BYTES = 5;
 
-const noChecksum = new Uint8Array(checksumBytes);
+const noChecksum = new Uint8Array(CHECKSUM_BYTES);
 
 /** What is wrong with the TLVs that lie between `start` and `end`, where the header in `bytes` ends; null when nothing is. */
 export function tlvFault(
@@ -32,15 +32,15 @@ export function tlvFault(
     switch (type) {
       case tlvTypes.crc32c:
         // With two of them neither says what the other was when it was computed.
-        if (checksumAt !== null || valueEnd - valueStart !== checksumBytes) return false;
+        if (checksumAt !== null || valueEnd - valueStart !== CHECKSUM_BYTES) return false;
         checksumAt = valueStart;
         return true;
       case tlvTypes.uniqueId:
-        return valueEnd - valueStart <= uniqueIdBytesMax;
+        return valueEnd - valueStart <= UNIQUE_ID_BYTES_MAX;
       case tlvTypes.ssl:
         return (
-          valueEnd - valueStart >= sslHeadBytes &&
-          walk(bytes, valueStart + sslHeadBytes, valueEnd, () => true)
+          valueEnd - valueStart >= SSL_HEAD_BYTES &&
+          walk(bytes, valueStart + SSL_HEAD_BYTES, valueEnd, () => true)
         );
       default:
         return true;
@@ -59,7 +59,7 @@ function walk(
 ): boolean {
   let at = start;
   while (at < end) {
-    const valueStart = at + tlvHeadBytes;
+    const valueStart = at + TLV_HEAD_BYTES;
     if (valueStart > end) return false;
     const valueEnd = valueStart + ((bytes[at + 1]! << 8) | bytes[at + 2]!);
     if (valueEnd > end || !visit(bytes[at]!, valueStart, valueEnd)) return false;
@@ -70,7 +70,7 @@ function walk(
 
 /** The checksum counts its own four bytes as zero (2.2.3). They are not zeroed: `bytes` may be a buffer that others use. */
 function checksumFits(bytes: Uint8Array, checksumAt: number, end: number): boolean {
-  const valueEnd = checksumAt + checksumBytes;
+  const valueEnd = checksumAt + CHECKSUM_BYTES;
   const before = crc32c(noChecksum, crc32c(bytes.subarray(0, checksumAt)));
   const computed = crc32c(bytes.subarray(valueEnd, end), before);
   const sent = new DataView(bytes.buffer, bytes.byteOffset + checksumAt).getUint32(0);

@@ -1,7 +1,7 @@
 /** Files as text: their tree, their places, and everything that is wrong with them before a setting is looked at. */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the configuration look like this.
 import t from "tap";
-import { Source, textLengthMax } from "../../src/config/source.ts";
+import { Source, TEXT_LENGTH_MAX } from "../../src/config/source.ts";
 
 const environment = { WORD: "from outside", LIST: "[1, 2]" };
 
@@ -37,7 +37,7 @@ t.test("Source.report gives the text's own faults when it is no tree of settings
     ["a: 1\nb: { c: *none }\n", ["f:2:9: b.c: no anchor is named none"]],
     ["a: 1\n? [b]\n: 2\n? { c: d }\n: 3\n", ["f:2:3: this cannot be a key", "f:4:3: this cannot be a key"]],
     ["__proto__: { a: 1 }\n", ["f:1:1: this cannot be a key"]],
-    ["x".repeat(textLengthMax + 1), ["f:1:1: the file is larger than 1 MiB"]],
+    ["x".repeat(TEXT_LENGTH_MAX + 1), ["f:1:1: the file is larger than 1 MiB"]],
   ];
   for (const [text, lines] of table) {
     const source = new Source(text, {});

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { V2ProxyProtocol } from "proxy-protocol-js";
 import t from "tap";
 import { endpointText } from "../../src/address.ts";
-import { HeaderDecoder, type HeaderStep, headerBytesMax } from "../../src/proxy/header.ts";
+import { HEADER_BYTES_MAX, HeaderDecoder, type HeaderStep } from "../../src/proxy/header.ts";
 import { bad, block4, block6, bytesOf, framed, good, signature, type Verdict } from "../wire/headers.ts";
 
 t.test("HeaderDecoder takes a header when it is sound", async (t) => {
@@ -168,7 +168,7 @@ t.test(
 );
 
 t.test("HeaderDecoder takes 4096 bytes and no more when a header is long", async (t) => {
-  const room = headerBytesMax - 16 - 12 - 3;
+  const room = HEADER_BYTES_MAX - 16 - 12 - 3;
   const filler = (length: number) => `04${length.toString(16).padStart(4, "0")}${"00".repeat(length)}`;
   const longest = framed("2111", block4, filler(room));
   t.equal(longest.length, 4096);
