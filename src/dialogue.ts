@@ -5,7 +5,7 @@
  * where it is made; `protocol: tcp` and opaque TLS have none.
  */
 import type { Address, AddressAndPort } from "./address.ts";
-import type { Reason } from "./outcome.ts";
+import type { SpokenReason } from "./outcome.ts";
 
 /** Who the client is and where it connected to: what the upstream is told. */
 export interface Introduction {
@@ -18,7 +18,7 @@ export interface Introduction {
 
 export interface Dialogue {
   /** The reply that ends a session which gets no further, e.g. `421 4.7.0 …`. `client` is null while it is unknown. */
-  refusal(reason: Reason, client: Address | null): Uint8Array;
+  refusal(reason: SpokenReason, client: Address | null): Uint8Array;
   /** Answers a load balancer's health check; `up` says whether the pool has a server. */
   monitor(up: boolean): Responder;
   /** Tells the upstream who the client is, in the protocol's own way (XCLIENT, IMAP ID), before the client's first byte. */

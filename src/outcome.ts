@@ -17,10 +17,8 @@ export const outcomes = ["closed", "refused", "failed", "healthcheck", "timeout"
  */
 export type Outcome = (typeof outcomes)[number];
 
-export const reasons = [
-  "max-connections",
-  "connection-count",
-  "connection-rate",
+/** The reasons that the PROXY header's decoder, or its absence, gives. Such a peer is no mail client, and is told nothing. */
+const headerReasons = [
   "proxy-untrusted",
   "proxy-missing",
   "proxy-malformed",
@@ -29,13 +27,21 @@ export const reasons = [
   "proxy-source",
   "proxy-timeout",
   "proxy-too-long",
+] as const;
+
+/** The reasons that a client is told, in its protocol's words. */
+export const spokenReasons = [
+  "max-connections",
+  "connection-count",
+  "connection-rate",
   "upstream-unavailable",
   "upstream-timeout",
   "identity-refused",
   "protocol-violation",
 ] as const;
 
-export type Reason = (typeof reasons)[number];
+export const reasons = [...headerReasons, ...spokenReasons] as const;
 
-/** The reasons that the PROXY header's decoder can give. */
-export type HeaderReason = Extract<Reason, `proxy-${string}`>;
+export type HeaderReason = (typeof headerReasons)[number];
+export type SpokenReason = (typeof spokenReasons)[number];
+export type Reason = HeaderReason | SpokenReason;

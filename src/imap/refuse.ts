@@ -4,15 +4,15 @@
  */
 import type { Address } from "../address.ts";
 import type { Dialogue } from "../dialogue.ts";
-import { bytesOf, nothing } from "../lines.ts";
-import type { Reason } from "../outcome.ts";
+import { bytesOf } from "../lines.ts";
+import type { SpokenReason } from "../outcome.ts";
 
 export const unavailable = bytesOf("* BYE [UNAVAILABLE] Service not available, try again later\r\n");
 
 const full = bytesOf("* BYE [LIMIT] Too many connections\r\n");
 export const unreadable = bytesOf("* BYE [CLIENTBUG] Commands that cannot be followed\r\n");
 
-export const refusal: Dialogue["refusal"] = (reason: Reason, client: Address | null): Uint8Array => {
+export const refusal: Dialogue["refusal"] = (reason: SpokenReason, client: Address | null): Uint8Array => {
   switch (reason) {
     case "connection-count":
     case "connection-rate":
@@ -25,16 +25,6 @@ export const refusal: Dialogue["refusal"] = (reason: Reason, client: Address | n
       return unavailable;
     case "protocol-violation":
       return unreadable;
-    // Whoever cannot send a good PROXY header is no IMAP client, and is told nothing.
-    case "proxy-untrusted":
-    case "proxy-missing":
-    case "proxy-malformed":
-    case "proxy-unsupported":
-    case "proxy-checksum":
-    case "proxy-source":
-    case "proxy-timeout":
-    case "proxy-too-long":
-      return nothing;
     default:
       return reason satisfies never;
   }

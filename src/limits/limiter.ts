@@ -8,7 +8,7 @@
 import { Address, Networks } from "../address.ts";
 import type { Reason } from "../outcome.ts";
 import type { LimitOptions } from "./options.ts";
-import { type Arrival, NO_LEASE, type Table } from "./table.ts";
+import { NO_LEASE, type Table, type Visit } from "./table.ts";
 
 /** In the order in which they are judged; the last is the table's own: it has no room for one more client. */
 type Excess = Extract<Reason, "connection-count" | "connection-rate" | "max-connections">;
@@ -28,13 +28,13 @@ export class Limiter {
   readonly #table: Table;
   readonly #options: LimitOptions;
   readonly #exceptions: Networks;
-  readonly #arrival: Arrival;
+  readonly #visit: Visit;
 
   constructor(table: Table, options: LimitOptions, scope: number) {
     this.#table = table;
     this.#options = options;
     this.#exceptions = new Networks(options.exceptions);
-    this.#arrival = {
+    this.#visit = {
       scope,
       prefix: Address.v4(0),
       length: 0,
@@ -50,11 +50,11 @@ export class Limiter {
    * one but refuses nothing. That holds for a full table, too: these go on without a lease, uncounted.
    */
   connect(client: Address, nowSeconds: number): Admission {
-    const arrival = this.#arrival;
-    arrival.length = client.family === 4 ? this.#options.ipv4PrefixLength : this.#options.ipv6PrefixLength;
-    arrival.prefix = client.prefix(arrival.length);
-    arrival.nowSeconds = nowSeconds;
-    const admission = this.#judge(this.#table.connect(arrival));
+    const visit = this.#visit;
+    visit.length = client.family === 4 ? this.#options.ipv4PrefixLength : this.#options.ipv6PrefixLength;
+    visit.prefix = client.prefix(visit.length);
+    visit.nowSeconds = nowSeconds;
+    const admission = this.#judge(this.#table.connect(visit));
     const exempt = admission.excess !== null && this.#exceptions.contains(client);
     return exempt ? admitted(admission.lease) : admission;
   }
@@ -66,7 +66,7 @@ export class Limiter {
 
   #judge(lease: number): Admission {
     const { connectionCount, connectionRate, dryRun } = this.#options;
-    const { concurrency, connections } = this.#arrival;
+    const { concurrency, connections } = this.#visit;
     const { capacity } = this.#table;
     const refused = !dryRun;
     if (lease === NO_LEASE) {

@@ -52,7 +52,7 @@ const CONTROL_PATIENCE_MS = 250;
  * A connection that begins: filled in by whoever asks, answered in `concurrency` and `connections`. A thread uses one such
  * object again and again.
  */
-export interface Arrival {
+export interface Visit {
   scope: number;
   /** The address with only its first `length` bits. */
   prefix: Address;
@@ -122,27 +122,27 @@ export class Table {
   }
 
   /** Counts a connection that begins. Returns the lease to give back with `disconnect`, or `NO_LEASE`. */
-  connect(arrival: Arrival): number {
+  connect(visit: Visit): number {
     if (this.#thread === CONTROL) throw new Error("the control thread holds no connections");
     const { words, doubles } = this.#memory;
-    const bucket = this.#seek(arrival.scope, arrival.prefix, arrival.length);
+    const bucket = this.#seek(visit.scope, visit.prefix, visit.length);
     this.#enter();
     try {
       let index = this.#chains.find(bucket, this.#key);
-      if (index === NONE) index = this.#insert(arrival.nowSeconds);
+      if (index === NONE) index = this.#insert(visit.nowSeconds);
       else if (words[this.#memory.at(index) + entry.concurrency] === 0) this.#idle.remove(index);
       if (index === NONE) return NO_LEASE;
 
       const at = this.#memory.at(index);
-      this.#turnWindow(at, arrival.nowSeconds, arrival.unitSeconds);
+      this.#turnWindow(at, visit.nowSeconds, visit.unitSeconds);
       const counter = at + entry.counters + counters.connections;
       words[counter] = Math.min(words[counter]! + 1, COUNT_MAX);
       words[at + entry.concurrency]! += 1;
-      words[at + entry.lastSeen] = arrival.nowSeconds;
+      words[at + entry.lastSeen] = visit.nowSeconds;
       words[this.#memory.held(this.#thread, index)]! += 1;
       doubles[(at + entry.totals) / 2 + totals.connections]! += 1;
-      arrival.concurrency = words[at + entry.concurrency]!;
-      arrival.connections = words[counter]!;
+      visit.concurrency = words[at + entry.concurrency]!;
+      visit.connections = words[counter]!;
       return index;
     } finally {
       this.#lock.release();

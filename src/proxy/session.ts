@@ -9,7 +9,7 @@
  */
 import type { AddressAndPort } from "../address.ts";
 import type { Introduction } from "../dialogue.ts";
-import type { Outcome, Reason } from "../outcome.ts";
+import type { HeaderReason, Outcome, Reason, SpokenReason } from "../outcome.ts";
 import type { Server } from "../pools/pool.ts";
 import type { SessionRecord } from "../record.ts";
 import type { Connection } from "../wire/wire.ts";
@@ -119,7 +119,8 @@ export class Session implements Sweepable, SessionRecord {
     // A peer that was gone before it could be asked for is heard, as its last words may be those of a health check.
     const isTrusted = this.peer === null || gate.header?.from.contains(this.peer.address) !== false;
     if (!isTrusted) return this.reject("proxy-untrusted");
-    if (!this.#isPlaced && gate.sessions.unplaced > UNPLACED_MAX) return this.reject("max-connections");
+    if (!this.#isPlaced && gate.sessions.unplaced > UNPLACED_MAX)
+      return this.#end("refused", "max-connections");
     if (gate.header === null) return this.#admitPeer();
     this.#await("header", gate.header.timeoutMs);
     this.#connection.owner = new Arrival(this);
@@ -170,7 +171,7 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   /** Tries the next server; when none is left the client is told so, and `reason` and `detail` say why. */
-  #connect(reason: Reason, detail: string | null): void {
+  #connect(reason: SpokenReason, detail: string | null): void {
     const { gate } = this;
     const server = gate.pool.pick(this.#serversTried, gate.clock.seconds());
     if (server === null) return this.fail(reason, detail);
@@ -181,7 +182,7 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   /** The server could not be connected to; `code` is the system's, null where it did not answer in time. */
-  unreachable(reason: Reason, code: string | null): void {
+  unreachable(reason: SpokenReason, code: string | null): void {
     const server = this.#server!;
     if (code === null || !OUR_OWN_FAULTS.has(code)) this.gate.pool.failed(server, this.gate.clock.seconds());
     this.#serversTried ??= new Set();
@@ -224,18 +225,18 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   /** The header is not taken: closed without a byte, as nothing may be said before a header. */
-  reject(reason: Reason): void {
+  reject(reason: HeaderReason): void {
     this.#end("refused", reason);
   }
 
   /** Postern refuses, in the protocol's words where it has any. */
-  refuse(reason: Reason, detail: string | null = null): void {
+  refuse(reason: SpokenReason, detail: string | null = null): void {
     const words = this.gate.dialogue?.refusal(reason, this.client?.address ?? null);
     this.#dismiss({ outcome: "refused", reason, detail }, words);
   }
 
   /** The upstream or the identity failed before the client has seen a byte. */
-  fail(reason: Reason, detail: string | null = null): void {
+  fail(reason: SpokenReason, detail: string | null = null): void {
     this.#dismiss({ outcome: "failed", reason, detail }, this.gate.dialogue?.refusal(reason, null));
   }
 

@@ -4,8 +4,8 @@
  */
 import type { Address } from "../address.ts";
 import type { Dialogue } from "../dialogue.ts";
-import { bytesOf, nothing } from "../lines.ts";
-import type { Reason } from "../outcome.ts";
+import { bytesOf } from "../lines.ts";
+import type { SpokenReason } from "../outcome.ts";
 
 /** 4.3.2 is "system not accepting network messages" (RFC 3463 3.4). */
 export function unavailable(hostname: string): Uint8Array {
@@ -16,7 +16,7 @@ export function unavailable(hostname: string): Uint8Array {
 export function refusals(hostname: string): Dialogue["refusal"] {
   const unavailableReply = unavailable(hostname);
   const fullReply = bytesOf(`421 4.3.2 ${hostname} Error: too many connections\r\n`);
-  return (reason: Reason, client: Address | null): Uint8Array => {
+  return (reason: SpokenReason, client: Address | null): Uint8Array => {
     switch (reason) {
       case "connection-count":
       case "connection-rate":
@@ -29,16 +29,6 @@ export function refusals(hostname: string): Dialogue["refusal"] {
       case "identity-refused":
       case "protocol-violation":
         return unavailableReply;
-      // Whoever cannot send a good PROXY header is no SMTP client, and is told nothing.
-      case "proxy-untrusted":
-      case "proxy-missing":
-      case "proxy-malformed":
-      case "proxy-unsupported":
-      case "proxy-checksum":
-      case "proxy-source":
-      case "proxy-timeout":
-      case "proxy-too-long":
-        return nothing;
       default:
         return reason satisfies never;
     }

@@ -2,14 +2,14 @@
 import fc from "fast-check";
 import t from "tap";
 import { Address, Network } from "../../src/address.ts";
-import { type Arrival, CONTROL, NO_LEASE, Table } from "../../src/limits/table.ts";
+import { CONTROL, NO_LEASE, Table, type Visit } from "../../src/limits/table.ts";
 import { checkTable } from "./invariants.ts";
 
 const UNIT = 10;
 const SCOPE = 7;
 const START = 1000;
 
-function arrival(client: number, nowSeconds: number, scope = SCOPE): Arrival {
+function visit(client: number, nowSeconds: number, scope = SCOPE): Visit {
   const prefix = Address.v4(client);
   return { scope, prefix, length: 32, nowSeconds, unitSeconds: UNIT, concurrency: 0, connections: 0 };
 }
@@ -175,7 +175,7 @@ class Comparison {
   }
 
   #connect(client: number, thread: number): void {
-    const asked = arrival(client, this.#now);
+    const asked = visit(client, this.#now);
     const lease = this.#tables[thread]!.connect(asked);
     const expected = this.#model.connect(client, this.#now);
     same(lease === NO_LEASE, expected === null, "full");
@@ -212,8 +212,8 @@ t.test("Table does what a Map does when several threads' events interleave and t
 
 t.test("Table tells clients apart when only scope, one word or the length differs", async (t) => {
   const table = new Table(Table.allocate({ entries: 16, threads: 1 }), 0);
-  const base = arrival(2, START);
-  const keys: Arrival[] = [
+  const base = visit(2, START);
+  const keys: Visit[] = [
     base,
     { ...base, scope: SCOPE + 1 },
     { ...base, length: 31 },
@@ -245,13 +245,13 @@ t.test(
   async (t) => {
     const memory = Table.allocate({ entries: 2, threads: 1 });
     const table = new Table(memory, 0);
-    const first = table.connect(arrival(1, START));
-    table.connect(arrival(2, START));
-    t.equal(table.connect(arrival(3, START)), NO_LEASE);
+    const first = table.connect(visit(1, START));
+    table.connect(visit(2, START));
+    t.equal(table.connect(visit(3, START)), NO_LEASE);
     checkTable(memory);
     t.match(table.summary(), { capacity: 2, used: 2, evictions: 0 });
     table.disconnect(first, { refused: false, bytes: 10 }, START);
-    t.equal(table.connect(arrival(3, START)), first, "the idle one made room");
+    t.equal(table.connect(visit(3, START)), first, "the idle one made room");
     t.match(table.summary(), { used: 2, evictions: 1, evicted: { connections: 1, bytes: 10 } });
   },
 );
@@ -260,7 +260,7 @@ t.test("Table.disconnect throws when the lease is not held by this thread", asyn
   const memory = Table.allocate({ entries: 2, threads: 2 });
   const [table, other] = [new Table(memory, 0), new Table(memory, 1)];
   const ended = { refused: false, bytes: 0 };
-  const lease = table.connect(arrival(1, START));
+  const lease = table.connect(visit(1, START));
   t.throws(() => other.disconnect(lease, ended, START), /not held by thread 1/);
   table.disconnect(lease, ended, START);
   for (const wrong of [lease, NO_LEASE, 0, 2, 3, 4]) {
@@ -277,7 +277,7 @@ t.test("Table throws when it is given sizes or threads that cannot be", async (t
   const memory = Table.allocate({ entries: 1, threads: 1 });
   t.throws(() => new Table(memory, 1), /no thread 1/);
   t.throws(() => new Table(memory, -2), /no thread -2/);
-  t.throws(() => new Table(memory, CONTROL).connect(arrival(1, START)), /control thread/);
+  t.throws(() => new Table(memory, CONTROL).connect(visit(1, START)), /control thread/);
 });
 
 t.test(

@@ -5,7 +5,7 @@ import t from "tap";
 import { Address, Network } from "../../src/address.ts";
 import { Lock } from "../../src/limits/lock.ts";
 import { BLANK, entry, header, Memory } from "../../src/limits/memory.ts";
-import { type Arrival, CONTROL, Table } from "../../src/limits/table.ts";
+import { CONTROL, Table, type Visit } from "../../src/limits/table.ts";
 import { BEGUN, NOW, type Report, STOP, type Task } from "./hammer.ts";
 import { checkTable } from "./invariants.ts";
 
@@ -24,7 +24,7 @@ function start(task: Task): { worker: Worker; report: Promise<Report> } {
   return { worker, report };
 }
 
-function arrival(client: number): Arrival {
+function visit(client: number): Visit {
   const prefix = Address.v4(client);
   return { scope: 0, prefix, length: 32, nowSeconds: NOW, unitSeconds: 60, concurrency: 0, connections: 0 };
 }
@@ -109,10 +109,10 @@ function broken(entries: number): { memory: SharedArrayBuffer; control: Table; l
   const memory = Table.allocate({ entries, threads: 2 });
   const [dying, living] = [new Table(memory, 0), new Table(memory, 1)];
   for (let client = 0; client < entries; client++) {
-    const lease = dying.connect(arrival(client));
+    const lease = dying.connect(visit(client));
     if (client % 2 === 0) dying.disconnect(lease, ENDED, NOW + entries - client);
   }
-  const leases = [1, 2, 3, 3].map((client) => living.connect(arrival(client)));
+  const leases = [1, 2, 3, 3].map((client) => living.connect(visit(client)));
   new Lock(new Memory(memory).words, header.lock, 0).acquire(1);
   return { memory, control: new Table(memory, CONTROL), leases };
 }
@@ -144,7 +144,7 @@ t.test(
             throw new Error("living leases");
           const living = new Table(memory, 1);
           for (const lease of leases) living.disconnect(lease, ENDED, NOW);
-          for (let client = 100; client < 100 + entries; client++) living.connect(arrival(client));
+          for (let client = 100; client < 100 + entries; client++) living.connect(visit(client));
           checkTable(memory);
           const { evicted } = control.summary();
           if (evicted.connections !== entries + leases.length)
@@ -166,7 +166,7 @@ t.test(
     const evicted: number[] = [];
     for (let client = 100; client < 108; client++) {
       const before = new Set([...control.entries()].map((found) => found.client.address.d));
-      living.connect(arrival(client));
+      living.connect(visit(client));
       for (const found of control.entries()) before.delete(found.client.address.d);
       evicted.push(...before);
     }
