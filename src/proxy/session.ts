@@ -270,35 +270,36 @@ export class Session implements Sweepable, SessionRecord {
 
   /** Both sides have ended, or the client has gone. */
   closed(): void {
-    if (this.#phase === "monitor") this.#end("healthcheck", null);
-    else if (this.#phase === "farewell") this.#close();
-    else this.#end("closed", null);
+    this.#stop("closed");
   }
 
   expire(): void {
     switch (this.#phase) {
       case "header":
         return this.reject("proxy-timeout");
-      case "monitor":
-        return this.#end("healthcheck", null);
       case "connect":
         return this.unreachable("upstream-timeout", null);
       case "greet":
         return this.fail("upstream-timeout");
       case "splice":
-        return this.#end("timeout", null);
+      case "monitor":
       case "farewell":
-        return this.#close();
       case "over":
-        return;
+        return this.#stop("timeout");
       default:
         return this.#phase satisfies never;
     }
   }
 
   cut(): void {
+    this.#stop("drained");
+  }
+
+  /** Ends it as it stands, with `outcome` where nothing else is decided yet. */
+  #stop(outcome: Outcome): void {
+    if (this.#phase === "over") return;
     if (this.#phase === "farewell") this.#close();
-    else this.#end("drained", null);
+    else this.#end(this.#phase === "monitor" ? "healthcheck" : outcome, null);
   }
 
   #await(phase: Phase, timeoutMs: number): void {
