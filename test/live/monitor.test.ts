@@ -124,6 +124,21 @@ t.test("a check where nothing can be read is held until it closes", async (t) =>
   t.equal(upstream.connections, 0);
 });
 
+t.test("a check that is held when the gateway drains stays a check", async (t) => {
+  const upstream = await startUpstream(t);
+  const gateway = await startGateway(t, {
+    drain: "0s",
+    listeners: { tcp: behindProxy("tcp", "servers") },
+    pools: { servers: poolOf(upstream.port, "proxy-v2") },
+    log: { level: "debug" },
+  });
+  const checker = await End.connect(t, { port: gateway.port("tcp") }, localHeader);
+  await metricIs(gateway, 'postern_sessions_active{listener="tcp"}', 1);
+  t.equal(await gateway.stop(), 0);
+  t.equal(await checker.rest(), "");
+  t.match(await gateway.session("tcp"), { level: "debug", outcome: "healthcheck" });
+});
+
 t.test("a check of a pool without a server is told so at once", async (t) => {
   const gateway = await start(t, await deafPort());
   const client = await End.connect(t, { port: gateway.port("smtp") }, proxyHeader("203.0.113.7"));
