@@ -5,7 +5,7 @@
  * where it is made; `protocol: tcp` and opaque TLS have none.
  */
 import type { Address, AddressAndPort } from "./address.ts";
-import type { Reason } from "./outcome.ts";
+import type { CommandReason, EndReason } from "./outcome.ts";
 
 /** Who the client is and where it connected to: what the upstream is told. */
 export interface Introduction {
@@ -18,13 +18,13 @@ export interface Introduction {
 
 export interface Dialogue {
   /** The reply that ends a session which gets no further, e.g. `421 4.7.0 …`. `client` is null while it is unknown. */
-  refusal(reason: Reason, client: Address | null): Uint8Array;
+  refusal(reason: EndReason, client: Address | null): Uint8Array;
   /** Answers a load balancer's health check; `up` says whether the pool has a server. */
   monitor(up: boolean): Responder;
   /** Tells the upstream who the client is, in the protocol's own way (XCLIENT, IMAP ID), before the client's first byte. */
   introduce(introduction: Introduction): Introducer;
-  /** Follows the client's commands as far as the identity needs it; null where nothing has to be followed. */
-  watch(): Watch | null;
+  /** Follows a client's session. `client` is its address, for postern's words. */
+  watch(client: Address, witness: Witness): Watch;
 }
 
 /** One side of a short conversation that postern holds itself. */
@@ -56,14 +56,36 @@ export interface Introducer {
   feed(chunk: Uint8Array): IntroductionStep;
 }
 
-/** Follows a spliced session in both directions until it is opaque. */
+/** What a client may do only so often, by the reason with which it is refused. */
+export type LimitedEvent = CommandReason;
+
+/** Whom a watch asks and tells: the session, as the dialogue sees it. */
+export interface Witness {
+  /** Counts the event and says whether the client may have it. Called once for each, when Postfix's smtpd would count it. */
+  allows(event: LimitedEvent): boolean;
+  /** The upstream has taken a message (its 250 behind the end of data), or has not. */
+  message(accepted: boolean, recipients: number): void;
+  /** The upstream has judged a login. `user` is null where the mechanism does not show it; never a secret. */
+  login(ok: boolean, mechanism: string, user: string | null): void;
+}
+
+/**
+ * Follows a spliced session in both directions until it is opaque. What it does not return does not pass. The order of
+ * calls is the order of the bytes; after each call `due` is asked for postern's own words.
+ */
 export interface Watch {
-  /** True from the byte on at which nothing more is followed: the splice goes on blindly. */
+  /** True from the byte on at which nothing more is followed: the splice goes on blindly. Never while bytes are held. */
   readonly opaque: boolean;
   /** Set, and final, when a side broke a bound or the protocol so badly that it cannot be followed. */
   readonly violation: string | null;
+  /** The upstream is to be dropped at once, so that it never sees the end of what it was given; the client is still heard. */
+  readonly severed: boolean;
+  /** The session ends once what is due has been said. */
+  readonly closing: boolean;
   /** The bytes that go to the upstream for `chunk`: the same view when nothing had to be changed or held back. */
   client(chunk: Uint8Array): Uint8Array;
-  /** Follows the upstream's bytes, which pass unchanged. */
-  server(chunk: Uint8Array): void;
+  /** The bytes that go to the client for `chunk`: the same view when nothing had to be changed, added or held back. */
+  server(chunk: Uint8Array): Uint8Array;
+  /** Postern's own replies whose turn has come, for the client; empty when there are none. */
+  due(): Uint8Array;
 }

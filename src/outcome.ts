@@ -1,8 +1,8 @@
 /**
  * The words for how a session ends: they stand in the log, in the metrics' labels and in the code alike.
  *
- * `outcomes` says how it ended, `reasons` why postern refused it or why it failed. Both are part of the contract with
- * users' dashboards: add to them, never rename.
+ * `outcomes` says how it ended, `reasons` why postern refused it, or something in it, or why it failed. Both are part of
+ * the contract with users' dashboards: add to them, never rename.
  */
 
 export const outcomes = ["closed", "refused", "failed", "healthcheck", "timeout", "drained"] as const;
@@ -17,7 +17,8 @@ export const outcomes = ["closed", "refused", "failed", "healthcheck", "timeout"
  */
 export type Outcome = (typeof outcomes)[number];
 
-export const reasons = [
+/** Why a session ends. */
+export const endReasons = [
   "max-connections",
   "connection-count",
   "connection-rate",
@@ -35,7 +36,14 @@ export const reasons = [
   "protocol-violation",
 ] as const;
 
-export type Reason = (typeof reasons)[number];
+/** Why a command is refused, in a session that goes on. */
+const commandReasons = ["message-rate", "recipient-rate", "auth-rate"] as const;
+
+export const reasons = [...endReasons, ...commandReasons] as const;
+
+export type EndReason = (typeof endReasons)[number];
+export type CommandReason = (typeof commandReasons)[number];
+export type Reason = EndReason | CommandReason;
 
 /** The reasons that the PROXY header's decoder can give. */
-export type HeaderReason = Extract<Reason, `proxy-${string}`>;
+export type HeaderReason = Extract<EndReason, `proxy-${string}`>;

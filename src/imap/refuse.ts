@@ -5,14 +5,14 @@
 import type { Address } from "../address.ts";
 import type { Dialogue } from "../dialogue.ts";
 import { bytesOf, nothing } from "../lines.ts";
-import type { Reason } from "../outcome.ts";
+import type { EndReason } from "../outcome.ts";
 
 export const unavailable = bytesOf("* BYE [UNAVAILABLE] Service not available, try again later\r\n");
 
 const full = bytesOf("* BYE [LIMIT] Too many connections\r\n");
 export const unreadable = bytesOf("* BYE [CLIENTBUG] Commands that cannot be followed\r\n");
 
-export const refusal: Dialogue["refusal"] = (reason: Reason, client: Address | null): Uint8Array => {
+export const refusal: Dialogue["refusal"] = (reason: EndReason, client: Address | null): Uint8Array => {
   switch (reason) {
     case "connection-count":
     case "connection-rate":

@@ -1,21 +1,20 @@
 /**
- * The limits of one scope, as one thread asks about them: may this client connect?
+ * The limits of one scope, as one thread asks about them: may this client connect, and then do this?
  *
  * It owns no counter (they are the table's) and no clock (the time is an argument), and knows no protocol. The meaning is
- * that of Postfix's anvil(8): both counts are taken before either is judged, refused connections count as well, and a
- * limit is exceeded when the count is greater than it.
+ * that of Postfix's anvil(8): an event is counted before it is judged, refused ones count as well, and a limit is exceeded
+ * when the count is greater than it.
  */
 import { Address, Networks } from "../address.ts";
-import type { Reason } from "../outcome.ts";
+import type { LimitedEvent } from "../dialogue.ts";
+import type { EndReason } from "../outcome.ts";
 import type { LimitOptions } from "./options.ts";
-import { type Arrival, NO_LEASE, type Table } from "./table.ts";
+import { type Arrival, type Counter, type Ended, NO_LEASE, type Table } from "./table.ts";
 
 /** In the order in which they are judged; the last is the table's own: it has no room for one more client. */
-type Excess = Extract<Reason, "connection-count" | "connection-rate" | "max-connections">;
+type ConnectionExcess = Extract<EndReason, "connection-count" | "connection-rate" | "max-connections">;
 
-export interface Admission {
-  /** To be given back exactly once, refused or not; negative when the table was full and nothing was counted. */
-  readonly lease: number;
+export interface Verdict<Excess = ConnectionExcess | LimitedEvent> {
   /** The limit that is exceeded, if one is. It is exceeded but not `refused` where limits do not bind. */
   readonly excess: Excess | null;
   /** What was counted, and the limit that it exceeds; 0 without an excess. */
@@ -23,6 +22,22 @@ export interface Admission {
   readonly limit: number;
   readonly refused: boolean;
 }
+
+export interface Admission extends Verdict<ConnectionExcess> {
+  /** To be given back exactly once, refused or not; negative when the table was full and nothing was counted. */
+  readonly lease: number;
+}
+
+const ALLOWED: Verdict<never> = { excess: null, count: 0, limit: 0, refused: false };
+
+/** What counts an event, and what bounds it. */
+const events: Readonly<
+  Record<LimitedEvent, { counter: Counter; limit: "messageRate" | "recipientRate" | "authRate" }>
+> = {
+  "message-rate": { counter: "messages", limit: "messageRate" },
+  "recipient-rate": { counter: "recipients", limit: "recipientRate" },
+  "auth-rate": { counter: "auths", limit: "authRate" },
+};
 
 export class Limiter {
   readonly #table: Table;
@@ -54,39 +69,57 @@ export class Limiter {
     arrival.length = client.family === 4 ? this.#options.ipv4PrefixLength : this.#options.ipv6PrefixLength;
     arrival.prefix = client.prefix(arrival.length);
     arrival.nowSeconds = nowSeconds;
-    const admission = this.#judge(this.#table.connect(arrival));
-    const exempt = admission.excess !== null && this.#exceptions.contains(client);
-    return exempt ? admitted(admission.lease) : admission;
+    const lease = this.#table.connect(arrival);
+    return { lease, ...this.#pardon(client, this.#judge(lease)) };
+  }
+
+  /**
+   * Counts what a connected client wants to do and judges it, under the same rules. Where there is no lease nothing is
+   * counted, and as in Postfix neither is what has no limit: an uncounted event begins no window.
+   */
+  attempt(
+    event: LimitedEvent,
+    { client, lease }: { client: Address; lease: number },
+    nowSeconds: number,
+  ): Verdict<LimitedEvent> {
+    const { counter, limit: option } = events[event];
+    const limit = this.#options[option];
+    if (limit === 0 || lease === NO_LEASE) return ALLOWED;
+    const unitSeconds = this.#options.timeUnitSeconds;
+    const count = this.#table.count(lease, counter, { nowSeconds, unitSeconds });
+    return exceeds(count, limit) ? this.#pardon(client, this.#exceeded(event, count, limit)) : ALLOWED;
   }
 
   /** The end of a connection; nothing to do where there was no lease. */
-  disconnect(lease: number, ended: { refused: boolean; bytes: number }, nowSeconds: number): void {
+  disconnect(lease: number, ended: Ended, nowSeconds: number): void {
     if (lease !== NO_LEASE) this.#table.disconnect(lease, ended, nowSeconds);
   }
 
-  #judge(lease: number): Admission {
-    const { connectionCount, connectionRate, dryRun } = this.#options;
+  #judge(lease: number): Verdict<ConnectionExcess> {
+    const { connectionCount, connectionRate } = this.#options;
     const { concurrency, connections } = this.#arrival;
     const { capacity } = this.#table;
-    const refused = !dryRun;
-    if (lease === NO_LEASE) {
-      return { lease, excess: "max-connections", count: capacity + 1, limit: capacity, refused };
-    }
+    if (lease === NO_LEASE) return this.#exceeded("max-connections", capacity + 1, capacity);
     if (exceeds(concurrency, connectionCount)) {
-      return { lease, excess: "connection-count", count: concurrency, limit: connectionCount, refused };
+      return this.#exceeded("connection-count", concurrency, connectionCount);
     }
     if (exceeds(connections, connectionRate)) {
-      return { lease, excess: "connection-rate", count: connections, limit: connectionRate, refused };
+      return this.#exceeded("connection-rate", connections, connectionRate);
     }
-    return admitted(lease);
+    return ALLOWED;
+  }
+
+  #exceeded<Excess>(excess: Excess, count: number, limit: number): Verdict<Excess> {
+    return { excess, count, limit, refused: !this.#options.dryRun };
+  }
+
+  /** What becomes of a verdict when the client is one of the exceptions. */
+  #pardon<Excess>(client: Address, verdict: Verdict<Excess>): Verdict<Excess> {
+    return verdict.excess !== null && this.#exceptions.contains(client) ? ALLOWED : verdict;
   }
 }
 
 /** A limit of 0 is off. */
 function exceeds(count: number, limit: number): boolean {
   return limit > 0 && count > limit;
-}
-
-function admitted(lease: number): Admission {
-  return { lease, excess: null, count: 0, limit: 0, refused: false };
 }

@@ -4,11 +4,11 @@
  */
 import type { Address, Networks } from "../address.ts";
 import type { Clock } from "../clock.ts";
-import type { Dialogue } from "../dialogue.ts";
-import type { Admission, Limiter } from "../limits/limiter.ts";
+import type { Dialogue, LimitedEvent } from "../dialogue.ts";
+import type { Limiter, Verdict } from "../limits/limiter.ts";
 import type { Total } from "../limits/total.ts";
 import type { Pool } from "../pools/pool.ts";
-import type { SessionRecord } from "../record.ts";
+import type { Login, SessionRecord } from "../record.ts";
 import type { Wire } from "../wire/wire.ts";
 import type { ListenerOptions } from "./options.ts";
 import type { Sessions } from "./sessions.ts";
@@ -37,7 +37,14 @@ export interface Observer {
   accepted(gate: Gate): void;
   /** An upstream connection took so long to be made. */
   connected(gate: Gate, milliseconds: number): void;
-  limited(gate: Gate, client: Address, admission: Admission): void;
+  /** A client is beyond a limit, refused for it or not. */
+  limited(gate: Gate, client: Address, verdict: Verdict): void;
+  /** A command was refused for its limit; the session goes on. */
+  withheld(gate: Gate, event: LimitedEvent): void;
+  /** The upstream has taken a message. */
+  delivered(gate: Gate): void;
+  /** The upstream has judged a login. */
+  login(gate: Gate, login: Login): void;
   /** The one record of a connection, at its end. */
   ended(gate: Gate, record: SessionRecord): void;
 }

@@ -7,11 +7,11 @@
  * `Approach`, `Splice`, `Farewell`), which calls back here. A session never leaves its thread, and whatever happens it is
  * settled once: lease and count given back, both sockets closed, one record written.
  */
-import type { AddressAndPort } from "../address.ts";
-import type { Introduction } from "../dialogue.ts";
-import type { Outcome, Reason } from "../outcome.ts";
+import type { Address, AddressAndPort } from "../address.ts";
+import type { Introduction, Watch } from "../dialogue.ts";
+import type { EndReason, Outcome } from "../outcome.ts";
 import type { Server } from "../pools/pool.ts";
-import type { SessionRecord } from "../record.ts";
+import type { Inspected, SessionRecord, SmtpTally } from "../record.ts";
 import type { Connection } from "../wire/wire.ts";
 import { Arrival } from "./arrival.ts";
 import { Farewell } from "./farewell.ts";
@@ -21,6 +21,7 @@ import { Approach } from "./identity.ts";
 import { Monitor } from "./monitor.ts";
 import type { Sweepable } from "./sessions.ts";
 import { Splice } from "./splice.ts";
+import { Tally } from "./tally.ts";
 
 /** What a connect can fail with while its server is well. */
 const OUR_OWN_FAULTS: ReadonlySet<string> = new Set([
@@ -66,16 +67,19 @@ export class Session implements Sweepable, SessionRecord {
   peer: AddressAndPort | null = null;
   client: AddressAndPort | null = null;
   outcome: Outcome = "closed";
-  reason: Reason | null = null;
+  reason: EndReason | null = null;
   detail: string | null = null;
   durationMs = 0;
   bytesIn = 0;
   bytesOut = 0;
+  inspected: Inspected = "none";
   readonly #connection: Connection;
   readonly #startedMs: number;
   #phase: Phase = "header";
   #destination: AddressAndPort | null = null;
   #splice: Splice | null = null;
+  /** Null where there is no dialogue, or not yet a client. */
+  #tally: Tally | null = null;
   #upstream: Connection | null = null;
   #connectingMs = 0;
   #server: Server | null = null;
@@ -93,6 +97,10 @@ export class Session implements Sweepable, SessionRecord {
 
   get server(): string | null {
     return this.#server?.name ?? null;
+  }
+
+  get smtp(): SmtpTally | null {
+    return this.gate.options.protocol === "smtp" && this.inspected !== "none" ? this.#tally : null;
   }
 
   accept(): void {
@@ -146,15 +154,22 @@ export class Session implements Sweepable, SessionRecord {
       gate.observer.limited(gate, client.address, admission);
       if (admission.refused) return this.refuse(admission.excess);
     }
-    this.#splice = new Splice(this, this.#connection, gate.dialogue?.watch() ?? null);
+    this.#splice = new Splice(this, this.#connection, this.#watch(client.address, admission.lease));
     this.#connection.owner = this.#splice;
     if (surplus.length > 0) this.#splice.onData(this.#connection, surplus);
     this.#connection.start();
     this.#connect("upstream-unavailable", null);
   }
 
+  #watch(client: Address, lease: number): Watch | null {
+    const { gate } = this;
+    if (gate.dialogue === null) return null;
+    this.#tally = new Tally(gate, { client, lease });
+    return gate.dialogue.watch(client, this.#tally);
+  }
+
   /** Tries the next server; when none is left the client is told so, and `reason` and `detail` say why. */
-  #connect(reason: Reason, detail: string | null): void {
+  #connect(reason: EndReason, detail: string | null): void {
     const { gate } = this;
     const server = gate.pool.pick(this.#serversTried, gate.clock.seconds());
     if (server === null) return this.fail(reason, detail);
@@ -165,7 +180,7 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   /** The server could not be connected to; `code` is the system's, null where it did not answer in time. */
-  unreachable(reason: Reason, code: string | null): void {
+  unreachable(reason: EndReason, code: string | null): void {
     const server = this.#server!;
     if (code === null || !OUR_OWN_FAULTS.has(code)) this.gate.pool.failed(server, this.gate.clock.seconds());
     this.#serversTried ??= new Set();
@@ -192,7 +207,13 @@ export class Session implements Sweepable, SessionRecord {
   /** The client may be heard. */
   greeted(): void {
     this.#phase = "splice";
+    if (this.#tally !== null) this.inspected = "full";
     this.touch();
+  }
+
+  /** From here on bytes pass unread. */
+  becameOpaque(): void {
+    this.inspected = "until-starttls";
   }
 
   /** Bytes have flowed. */
@@ -207,18 +228,24 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   /** The header is not taken: closed without a byte, as nothing may be said before a header. */
-  reject(reason: Reason): void {
+  reject(reason: EndReason): void {
     this.#end("refused", reason);
   }
 
   /** Postern refuses, in the protocol's words where it has any. */
-  refuse(reason: Reason, detail: string | null = null): void {
+  refuse(reason: EndReason, detail: string | null = null): void {
     this.#settle("refused", reason, detail);
     this.#dismiss(this.gate.dialogue?.refusal(reason, this.client?.address ?? null) ?? null);
   }
 
+  /** The dialogue has refused to go on, in its own words, which are said. */
+  concluded(detail: string | null): void {
+    this.#settle("refused", "protocol-violation", detail);
+    this.#dismiss(EMPTY);
+  }
+
   /** The upstream or the identity failed before the client has seen a byte. */
-  fail(reason: Reason, detail: string | null = null): void {
+  fail(reason: EndReason, detail: string | null = null): void {
     this.#settle("failed", reason, detail);
     this.#dismiss(this.gate.dialogue?.refusal(reason, null) ?? null);
   }
@@ -278,20 +305,21 @@ export class Session implements Sweepable, SessionRecord {
     this.deadlineMs = this.gate.clock.milliseconds() + timeoutMs;
   }
 
-  #end(outcome: Outcome, reason: Reason | null): void {
+  #end(outcome: Outcome, reason: EndReason | null): void {
     this.#settle(outcome, reason, null);
     this.#close();
   }
 
   /** How it ended is decided: the client's place is free from here on, whatever it still has to read. */
-  #settle(outcome: Outcome, reason: Reason | null, detail: string | null): void {
+  #settle(outcome: Outcome, reason: EndReason | null, detail: string | null): void {
     this.outcome = outcome;
     this.reason = reason;
     this.detail = detail;
     this.#upstream?.close();
     this.#upstream = null;
     if (this.#lease < 0) return;
-    const ended = { refused: outcome === "refused", bytes: this.bytesIn + this.bytesOut };
+    const messages = this.#tally?.mails ?? 0;
+    const ended = { refused: outcome === "refused", messages, bytes: this.bytesIn + this.bytesOut };
     this.gate.limiter.disconnect(this.#lease, ended, this.gate.clock.seconds());
     this.#lease = -1;
   }

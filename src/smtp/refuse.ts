@@ -5,7 +5,7 @@
 import type { Address } from "../address.ts";
 import type { Dialogue } from "../dialogue.ts";
 import { bytesOf, nothing } from "../lines.ts";
-import type { Reason } from "../outcome.ts";
+import type { EndReason } from "../outcome.ts";
 
 /** 4.3.2 is "system not accepting network messages" (RFC 3463 3.4). */
 export function unavailable(hostname: string): Uint8Array {
@@ -16,7 +16,7 @@ export function unavailable(hostname: string): Uint8Array {
 export function refusals(hostname: string): Dialogue["refusal"] {
   const unavailableReply = unavailable(hostname);
   const fullReply = bytesOf(`421 4.3.2 ${hostname} Error: too many connections\r\n`);
-  return (reason: Reason, client: Address | null): Uint8Array => {
+  return (reason: EndReason, client: Address | null): Uint8Array => {
     switch (reason) {
       case "connection-count":
       case "connection-rate":

@@ -3,7 +3,7 @@ import t from "tap";
 import { Address } from "../../src/address.ts";
 import { refusal } from "../../src/imap/refuse.ts";
 import { textOf } from "../../src/lines.ts";
-import { reasons } from "../../src/outcome.ts";
+import { endReasons } from "../../src/outcome.ts";
 
 t.test("refusal names the limit and the client when there are too many connections", async (t) => {
   for (const reason of ["connection-count", "connection-rate"] as const) {
@@ -14,7 +14,7 @@ t.test("refusal names the limit and the client when there are too many connectio
 });
 
 t.test("refusal is a single BYE with a response code when words are asked for", async (t) => {
-  for (const reason of reasons) {
+  for (const reason of endReasons) {
     const text = textOf(refusal(reason, Address.parse("192.0.2.1")));
     if (reason.startsWith("proxy-")) t.equal(text, "", reason);
     else t.match(text, /^\* BYE \[(?:LIMIT|UNAVAILABLE|CLIENTBUG)\] [ -~]+\r\n$/, reason);

@@ -2,7 +2,7 @@
 import t from "tap";
 import { Address } from "../../src/address.ts";
 import { textOf } from "../../src/lines.ts";
-import { reasons } from "../../src/outcome.ts";
+import { endReasons } from "../../src/outcome.ts";
 import { refusals } from "../../src/smtp/refuse.ts";
 
 const refusal = refusals("mx.example.test");
@@ -24,7 +24,7 @@ t.test("refusals speaks Postfix's words when a client has too many connections",
 });
 
 t.test("refusals is a single 421 line when words are asked for", async (t) => {
-  for (const reason of reasons) {
+  for (const reason of endReasons) {
     const text = textOf(refusal(reason, Address.parse("192.0.2.1")));
     if (reason.startsWith("proxy-")) t.equal(text, "", reason);
     else t.match(text, /^421 4\.[37]\.[02] mx\.example\.test [ -~]+\r\n$/, reason);
