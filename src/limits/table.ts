@@ -178,12 +178,6 @@ export class Table {
     }
   }
 
-  /** What is known of one client; null when nothing is. */
-  find(scope: number, client: Network): TableEntry | null {
-    const bucket = this.#seek(scope, client.address, client.length);
-    return this.#locked(() => this.#read(this.#chains.find(bucket, this.#key)));
-  }
-
   summary(): TableSummary {
     const { words, doubles, capacity } = this.#memory;
     return this.#locked(() => ({

@@ -1,9 +1,10 @@
 /** What must hold of the table's memory whenever nobody is inside it; used by the tests of the table. */
 import assert from "node:assert/strict";
+import type { Network } from "../../src/address.ts";
 import { Chains } from "../../src/limits/chains.ts";
 import { Lock } from "../../src/limits/lock.ts";
 import { BLANK, entry, header, Memory, NONE } from "../../src/limits/memory.ts";
-import { CONTROL } from "../../src/limits/table.ts";
+import { CONTROL, type Table, type TableEntry } from "../../src/limits/table.ts";
 
 const PATIENCE_MS = 5000;
 
@@ -19,6 +20,15 @@ export function checkTable(shared: SharedArrayBuffer): void {
   } finally {
     lock.release();
   }
+}
+
+/** What the table tells of one client; null when it knows nothing. */
+export function entryOf(table: Table, scope: number, { address, length }: Network): TableEntry | null {
+  for (const entry of table.entries()) {
+    const { client } = entry;
+    if (entry.scope === scope && client.length === length && client.address.equals(address)) return entry;
+  }
+  return null;
 }
 
 /** Concurrency is what the threads hold; returns the known entries. */

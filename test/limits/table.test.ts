@@ -3,7 +3,7 @@ import fc from "fast-check";
 import t from "tap";
 import { Address, Network } from "../../src/address.ts";
 import { CONTROL, NO_LEASE, Table, type Visit } from "../../src/limits/table.ts";
-import { checkTable } from "./invariants.ts";
+import { checkTable, entryOf } from "./invariants.ts";
 
 const UNIT = 10;
 const SCOPE = 7;
@@ -160,7 +160,7 @@ class Comparison {
     same(summary.evicted, evicted, "evicted");
     same([...this.#control.entries()].length, clients.size, "entries");
     for (let client = 0; client < CLIENTS; client++) {
-      const found = this.#control.find(SCOPE, networkOf(client));
+      const found = entryOf(this.#control, SCOPE, networkOf(client));
       const expected = clients.get(client);
       if (expected === undefined) {
         same(found, null, "unknown client");
@@ -225,7 +225,7 @@ t.test("Table tells clients apart when only scope, one word or the length differ
   const leases = new Set(keys.map((key) => table.connect(key)));
   t.equal(leases.size, keys.length);
   for (const { scope, prefix, length } of keys) {
-    const found = table.find(scope, new Network(prefix, length));
+    const found = entryOf(table, scope, new Network(prefix, length));
     t.ok(
       found?.client.address.equals(prefix.prefix(length)) && found.scope === scope,
       `${prefix.text}/${length}`,

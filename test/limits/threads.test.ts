@@ -7,7 +7,7 @@ import { Lock } from "../../src/limits/lock.ts";
 import { BLANK, entry, header, Memory } from "../../src/limits/memory.ts";
 import { CONTROL, Table, type Visit } from "../../src/limits/table.ts";
 import { BEGUN, NOW, type Report, STOP, type Task } from "./hammer.ts";
-import { checkTable } from "./invariants.ts";
+import { checkTable, entryOf } from "./invariants.ts";
 
 const ENDED = { refused: false, bytes: 0 };
 
@@ -30,7 +30,7 @@ function visit(client: number): Visit {
 }
 
 function concurrencyOf(table: Table, client: number): number {
-  return table.find(0, new Network(Address.v4(client), 32))?.concurrency ?? 0;
+  return entryOf(table, 0, new Network(Address.v4(client), 32))?.concurrency ?? 0;
 }
 
 /** Each client's concurrency is the number of leases that `reports` name for it. */
