@@ -29,6 +29,8 @@ function record(line: number, outcome: SessionRecord["outcome"]): SessionRecord 
     durationMs: 812,
     bytesIn: 4096,
     bytesOut: 733,
+    smtp: { mails: 1, recipients: 1, refused: 0 },
+    inspected: "full",
   };
 }
 

@@ -49,6 +49,9 @@ function measure(task: Task): number {
       timeUnitSeconds: 60,
       connectionCount: 50,
       connectionRate: 0,
+      messageRate: 0,
+      recipientRate: 0,
+      authRate: 0,
       exceptions: [],
       ipv4PrefixLength: 32,
       ipv6PrefixLength: 64,
@@ -58,7 +61,7 @@ function measure(task: Task): number {
     0,
   );
   const addresses = Array.from({ length: task.clients }, (_, client) => Address.v4(0xcb000000 + client));
-  const ended = { refused: false, bytes: 4096 };
+  const ended = { refused: false, messages: 0, bytes: 4096 };
   const run = (pairs: number) => {
     let client = task.thread * (task.clients >>> 1);
     for (let pair = 0; pair < pairs; pair++) {

@@ -23,8 +23,8 @@ export interface Dialogue {
   monitor(up: boolean): Responder;
   /** Tells the upstream who the client is, in the protocol's own way (XCLIENT, IMAP ID), before the client's first byte. */
   introduce(introduction: Introduction): Introducer;
-  /** Follows the client's commands as far as the identity needs it; null where nothing has to be followed. */
-  watch(): Watch | null;
+  /** Follows a client's session. `client` is its address, for postern's words. */
+  watch(client: Address, witness: Witness): Watch;
 }
 
 /** One side of a short conversation that postern holds itself. */
@@ -56,14 +56,67 @@ export interface Introducer {
   feed(chunk: Uint8Array): IntroductionStep;
 }
 
-/** Follows a spliced session in both directions until it is opaque. */
+/** What a client may do only so often, by the reason with which it is refused. */
+export type LimitedEvent = "message-rate" | "recipient-rate" | "auth-rate";
+
+/** Whom a watch asks and tells: the session, as the dialogue sees it. */
+export interface Witness {
+  /** Counts the event and says whether the client may have it. Called once for each, when Postfix's smtpd would count it. */
+  allows(event: LimitedEvent): boolean;
+  /** Whether the client may begin TLS: it has not had too many sessions, and there is room for one more handshake. */
+  maySecure(): Securing;
+  /** Whether the client may try to log in: not when too many of its logins have failed. */
+  mayLogIn(): boolean;
+  /** The upstream has taken a message (its 250 behind the end of data), or has not. */
+  message(accepted: boolean, recipients: number): void;
+  /** The upstream has judged a login. `user` is null where the mechanism does not show it; never a secret. */
+  login(ok: boolean, mechanism: string, user: string | null): void;
+}
+
+/** `busy`: for want of room, which is no fault of the client's. */
+export type Securing = "allowed" | "limited" | "busy";
+
+/**
+ * How far a watch has brought its session.
+ *
+ * - `following`: both directions are read.
+ * - `waiting`: bytes of the client's are kept back until the server has answered; it need not be heard before that.
+ * - `severed`: the upstream is to be dropped at once, so that it never sees the end of what it was given; the client is
+ *   still heard.
+ * - `securing`: the client has been told to begin TLS, and says nothing else; `secured` goes on from there.
+ * - `opaque`: nothing more is followed, the splice goes on blindly. Never while bytes are kept back.
+ */
+export type Stage = "following" | "waiting" | "severed" | "securing" | "opaque";
+
+/** How a watch ends its session. */
+export interface Conclusion {
+  readonly outcome: "refused" | "failed";
+  readonly reason: SpokenReason;
+  /** A short fixed phrase; null where the reason says it all. */
+  readonly detail: string | null;
+  /** The last words, behind what is due; empty where they could be taken for another reply. */
+  readonly words: Uint8Array;
+}
+
+/**
+ * Follows a spliced session in both directions. What it does not return does not pass. The order of calls is the order of
+ * the bytes; after each call `due` is asked for postern's own words, then `stage` and `conclusion` for what is to be done.
+ */
 export interface Watch {
-  /** True from the byte on at which nothing more is followed: the splice goes on blindly. */
-  readonly opaque: boolean;
-  /** Set, and final, when a side broke a bound or the protocol so badly that it cannot be followed. */
-  readonly violation: string | null;
-  /** The bytes that go to the upstream for `chunk`: the same view when nothing had to be changed or held back. */
+  readonly stage: Stage;
+  /** Final, once it is there. */
+  readonly conclusion: Conclusion | null;
+  /**
+   * The bytes that go to the upstream for `chunk`: the same view when nothing had to be changed or kept back. Called with
+   * no bytes when the watch has waited and the server has spoken.
+   */
   client(chunk: Uint8Array): Uint8Array;
-  /** Follows the upstream's bytes, which pass unchanged. */
-  server(chunk: Uint8Array): void;
+  /** The bytes that go to the client for `chunk`: the same view when nothing had to be changed, added or kept back. */
+  server(chunk: Uint8Array): Uint8Array;
+  /** Postern's own replies whose turn has come, for the client; empty when there are none. */
+  due(): Uint8Array;
+  /** TLS has begun with the client: what was known of it before is void. */
+  secured(): void;
+  /** The upstream has gone: what the client is to hear of it. Nothing where the server has said so, or broke off a reply. */
+  lost(): Uint8Array;
 }

@@ -20,6 +20,8 @@ const HELD_BYTES_MIN = 128;
 export class Lines {
   readonly #lineBytesMax: number;
   #chunk: Uint8Array = nothing;
+  /** Where the chunk's unread bytes begin. */
+  #from = 0;
   #held: Uint8Array = nothing;
   #heldBytes = 0;
   #tooLong = false;
@@ -36,7 +38,7 @@ export class Lines {
 
   /** How many bytes of the chunk have not been asked for. */
   get unreadBytes(): number {
-    return this.#chunk.length;
+    return this.#chunk.length - this.#from;
   }
 
   /** A line, finished or not, is longer than allowed: final, no more lines come. */
@@ -47,12 +49,13 @@ export class Lines {
   /** The chunk before it has to be used up: asked for lines until there was none, or emptied by `rest`. */
   feed(chunk: Uint8Array): void {
     this.#chunk = chunk;
+    this.#from = 0;
   }
 
   /** The next line with its end; null when it is not all there, or too long. */
   next(): Uint8Array | null {
-    const end = this.#chunk.indexOf(LF) + 1;
-    const bytes = end === 0 ? this.#chunk.length : end;
+    const end = this.#chunk.indexOf(LF, this.#from) + 1;
+    const bytes = end === 0 ? this.unreadBytes : end - this.#from;
     if (this.#heldBytes + bytes > this.#lineBytesMax) this.#tooLong = true;
     if (this.#tooLong) return null;
     const part = this.take(bytes);
@@ -63,14 +66,16 @@ export class Lines {
 
   /** The next bytes, at most `bytesMax` of them, whatever they are; only between two lines. */
   take(bytesMax: number): Uint8Array {
-    const part = this.#chunk.subarray(0, bytesMax);
-    this.#chunk = this.#chunk.subarray(part.length);
+    const part = this.#chunk.subarray(this.#from, this.#from + bytesMax);
+    this.#from += part.length;
+    // An idle session is not to keep the chunk's memory.
+    if (this.unreadBytes === 0) this.feed(nothing);
     return part;
   }
 
   /** All that was fed and not yet returned, the unfinished line first. */
   rest(): Uint8Array {
-    const unread = this.take(this.#chunk.length);
+    const unread = this.take(this.unreadBytes);
     if (this.#heldBytes === 0) return unread;
     this.#hold(unread);
     return this.#release();

@@ -1,8 +1,8 @@
 /**
  * The words for how a session ends: they stand in the log, in the metrics' labels and in the code alike.
  *
- * `outcomes` says how it ended, `reasons` why postern refused it or why it failed. Both are part of the contract with
- * users' dashboards: add to them, never rename.
+ * `outcomes` says how it ended, `reasons` why postern refused it, or something in it, or why it failed. Both are part of
+ * the contract with users' dashboards: add to them, never rename.
  */
 
 export const outcomes = ["closed", "refused", "failed", "healthcheck", "timeout", "drained"] as const;
@@ -29,19 +29,50 @@ const headerReasons = [
   "proxy-too-long",
 ] as const;
 
+/**
+ * What a client did that no mail client does: security events, and nothing that a server's or our own fault can cause.
+ *
+ * - `early-talk`: it spoke before the greeting.
+ * - `not-smtp`: another protocol's first words (HTTP, a TLS handshake in the clear).
+ * - `command-injection`: bytes behind STARTTLS, ahead of the handshake.
+ * - `bare-newline`: a CR or LF that stands alone.
+ * - `nul-byte`, `line-too-long`, `too-many-commands` (unanswered ones), `too-many-errors`: what they say.
+ * - `protocol-violation`: what cannot be followed for any other reason.
+ */
+export const offences = [
+  "early-talk",
+  "not-smtp",
+  "command-injection",
+  "bare-newline",
+  "nul-byte",
+  "line-too-long",
+  "too-many-commands",
+  "too-many-errors",
+  "protocol-violation",
+] as const;
+
 /** The reasons that a client is told, in its protocol's words. */
 export const spokenReasons = [
   "max-connections",
   "connection-count",
   "connection-rate",
+  "new-tls-session-rate",
+  "auth-failure-rate",
   "upstream-unavailable",
   "upstream-timeout",
   "identity-refused",
-  "protocol-violation",
+  "tls-handshake",
+  "response-injection",
+  ...offences,
 ] as const;
 
-export const reasons = [...headerReasons, ...spokenReasons] as const;
+/** Why a command is refused, in a session that goes on. A TLS session in excess ends its own, and refuses later ones. */
+export const commandReasons = ["message-rate", "recipient-rate", "auth-rate", "new-tls-session-rate"] as const;
+
+export const reasons = [...new Set([...headerReasons, ...spokenReasons, ...commandReasons])] as const;
 
 export type HeaderReason = (typeof headerReasons)[number];
 export type SpokenReason = (typeof spokenReasons)[number];
-export type Reason = HeaderReason | SpokenReason;
+export type CommandReason = (typeof commandReasons)[number];
+export type Offence = (typeof offences)[number];
+export type Reason = HeaderReason | SpokenReason | CommandReason;

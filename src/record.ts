@@ -1,8 +1,9 @@
 /**
- * What is told about a session and about a client beyond a limit: what is counted, and the fields of their log lines.
+ * What is told about a session, about a client beyond a limit and about a login: what is counted, and the fields of their
+ * log lines.
  *
  * Plain shapes that the session's own record satisfies as it is, so that nothing is copied on the way to the counters and
- * to the log. No field holds text that a client chose.
+ * to the log. Only a login's `method` and `user` hold text that a client chose.
  */
 import type { Address, AddressAndPort } from "./address.ts";
 import type { Outcome, Reason } from "./outcome.ts";
@@ -19,6 +20,24 @@ export interface SessionEnd {
   readonly bytesOut: number;
 }
 
+/** What came of an SMTP session, as far as it could be read. */
+export interface SmtpTally {
+  /** Messages that the upstream took, and the recipients that it took them for. */
+  readonly mails: number;
+  readonly recipients: number;
+  /** Commands that a limit refused, and messages that the upstream did not take at their end. */
+  readonly refused: number;
+}
+
+/**
+ * How much of a session was read:
+ *
+ * - `full`: all that passed.
+ * - `until-starttls`: all up to the client's STARTTLS.
+ * - `none`: nothing, because it could not be read or never came to pass.
+ */
+export type Inspected = "full" | "until-starttls" | "none";
+
 /** The whole record of a session, for its log line. */
 export interface SessionRecord extends SessionEnd {
   readonly id: string;
@@ -30,6 +49,11 @@ export interface SessionRecord extends SessionEnd {
   readonly server: string | null;
   /** A short fixed phrase of postern's own; null where the reason says it all. */
   readonly detail: string | null;
+  /** Null where it is no SMTP session, or none of it was read. */
+  readonly smtp: SmtpTally | null;
+  readonly inspected: Inspected;
+  /** Of the client's connection, where TLS ended here. */
+  readonly tls: { readonly version: string; readonly cipher: string } | null;
 }
 
 /** As much of a listener's options as a log line tells. */
@@ -49,4 +73,14 @@ export interface LimitEvent {
   readonly limit: number;
   /** True: the limit is only tried out, and the client was let in. */
   readonly dryRun: boolean;
+}
+
+/** What the upstream said to a login. */
+export interface Login {
+  readonly client: Address;
+  readonly ok: boolean;
+  /** The mechanism, as the client said it. */
+  readonly method: string;
+  /** The user, as the client said it; null where the mechanism does not show it. */
+  readonly user: string | null;
 }

@@ -1,6 +1,7 @@
 /** A configuration in sentences, for people: what each listener does, and what it cannot do. Pure. */
 import { endpointText } from "../address.ts";
 import type { Configuration } from "../config/options.ts";
+import { commandLimitsOf, readsCommands } from "../config/reach.ts";
 import { durationText } from "../config/units.ts";
 import type { LimitOptions } from "../limits/options.ts";
 import type { Identity, PoolOptions } from "../pools/options.ts";
@@ -18,7 +19,7 @@ export function summary(configuration: Configuration): string {
       lines.push(row("pool", poolText(pool)), row("identity", identityTexts[pool.identity]));
     if (set !== undefined) lines.push(row("limits", limitText(listener, set)));
     lines.push(row("idle", `a session that is silent for ${durationText(listener.idleTimeoutMs)} is ended`));
-    lines.push(row("note", noteText(listener)));
+    if (set !== undefined) lines.push(row("note", noteText(listener, set)));
   }
   return `${lines.join("\n")}\n`;
 }
@@ -77,6 +78,7 @@ function limitText(listener: ListenerOptions, set: LimitOptions): string {
   const texts = [
     `${listener.limits}: ${connectionCount === 0 ? "unlimited" : connectionCount} at once`,
     `${connectionRate === 0 ? "unlimited" : connectionRate} in ${durationText(timeUnitSeconds * 1000)}`,
+    ...commandLimitsOf(set).map((key) => `${key} ${set[key]}`),
     `a client is an IPv4 /${ipv4PrefixLength} or IPv6 /${ipv6PrefixLength}`,
     `counted as ${set.scope ?? listener.name}`,
   ];
@@ -86,9 +88,12 @@ function limitText(listener: ListenerOptions, set: LimitOptions): string {
 }
 
 /** What nobody should expect of the listener, because it cannot read what passes. */
-function noteText({ protocol, tls }: ListenerOptions): string {
-  if (tls === "passthrough" || protocol === "tcp") {
+function noteText(listener: ListenerOptions, set: LimitOptions): string {
+  if (listener.tls === "passthrough" || listener.protocol === "tcp") {
     return "nothing in it can be read: only limits on connections hold, and a refusal closes without a word";
   }
-  return "a refusal is said before STARTTLS; behind it nothing can be read, and only limits on connections hold";
+  if (!readsCommands(listener)) return "only limits on connections hold; a refusal is said before STARTTLS";
+  const keys = commandLimitsOf(set);
+  const limits = keys.length === 0 ? "limits on commands" : keys.join(" and ");
+  return `${limits} hold until a client's STARTTLS: behind it nothing can be read, and only limits on connections hold`;
 }

@@ -13,6 +13,7 @@ import { crossFaults, draftOf } from "./checks.ts";
 import type { Environment } from "./environment.ts";
 import { faultsOf, messageOf } from "./messages.ts";
 import type { Configuration } from "./options.ts";
+import { commandLimitsOf, readsCommands } from "./reach.ts";
 import {
   type LimitSettings,
   type ListenerSettings,
@@ -132,9 +133,20 @@ function limitsOf({ timeUnit, ...same }: LimitSettings): LimitOptions {
   return { timeUnitSeconds: timeUnit, ...same };
 }
 
+/** Limits that are set where they can never hold. */
+function* reachWarnings({ listeners, limits }: Configuration): Generator<Fault> {
+  for (const listener of listeners) {
+    const keys = commandLimitsOf(limits[listener.limits]!);
+    if (keys.length === 0 || readsCommands(listener)) continue;
+    const message = `${keys.join(" and ")} of limits.${listener.limits} cannot hold here: only smtp with tls off is read`;
+    yield { path: ["listeners", listener.name, "limits"], message };
+  }
+}
+
 /** What is allowed, and seldom what was meant. */
-function warningsOf({ pools, limits, admin, tableSize, maxConnections }: Configuration): Fault[] {
-  const warnings: Fault[] = [];
+function warningsOf(configuration: Configuration): Fault[] {
+  const { pools, limits, admin, tableSize, maxConnections } = configuration;
+  const warnings = [...reachWarnings(configuration)];
   for (const { name, identity } of pools) {
     if (identity !== "none") continue;
     const message =

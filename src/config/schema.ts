@@ -105,6 +105,21 @@ export const limitSet = z.strictObject({
     max: COUNTER_MAX,
     says: "Connections of one client in a window; 0 = off. As Postfix's smtpd_client_connection_rate_limit.",
   }).prefault(0),
+  messageRate: count({
+    min: 0,
+    max: COUNTER_MAX,
+    says: "MAIL commands of one client in a window; 0 = off. As Postfix's smtpd_client_message_rate_limit.",
+  }).prefault(0),
+  recipientRate: count({
+    min: 0,
+    max: COUNTER_MAX,
+    says: "RCPT commands of one client in a window; 0 = off. As Postfix's smtpd_client_recipient_rate_limit.",
+  }).prefault(0),
+  authRate: count({
+    min: 0,
+    max: COUNTER_MAX,
+    says: "AUTH commands of one client in a window; 0 = off. As Postfix's smtpd_client_auth_rate_limit.",
+  }).prefault(0),
   exceptions: z.array(network).prefault([]).describe("Networks whose clients are never limited."),
   ipv4PrefixLength: count({
     min: 0,

@@ -59,6 +59,9 @@ const idLiteral = new RegExp(`${literalPattern}\\r?\\n$`);
 const responseLine = /^(?:[A-Za-z0-9+/=]*|\*)\r?\n$/;
 
 export class IdentityWatch implements Watch {
+  /** Nothing is said in the server's place, so that nothing ends but by a violation. */
+  readonly severed = false;
+  readonly closing = false;
   readonly #lines = new Lines(LINE_BYTES_MAX);
   readonly #responses = new Responses();
   #state: State = "command";
@@ -94,17 +97,22 @@ export class IdentityWatch implements Watch {
     return unchanged ? chunk : Buffer.concat(passed);
   }
 
-  server(chunk: Uint8Array): void {
+  server(chunk: Uint8Array): Uint8Array {
     this.#responses.feed(chunk);
     while (this.#state !== "opaque" && this.#violation === null) {
       const response = this.#responses.next();
       if (response === null) {
         if (this.#responses.overrun) this.#fail("overlong response");
-        return;
+        break;
       }
       if (response.startsWith("+")) this.#continue();
       else this.#complete(response);
     }
+    return chunk;
+  }
+
+  due(): Uint8Array {
+    return nothing;
   }
 
   get #holding(): boolean {

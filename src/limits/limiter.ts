@@ -1,27 +1,50 @@
 /**
- * The limits of one scope, as one thread asks about them: may this client connect?
+ * The limits of one scope, as one thread asks about them: may this client connect, and then do this?
  *
  * It owns no counter (they are the table's) and no clock (the time is an argument), and knows no protocol. The meaning is
- * that of Postfix's anvil(8): both counts are taken before either is judged, refused connections count as well, and a
- * limit is exceeded when the count is greater than it.
+ * that of Postfix's anvil(8): an event is counted before it is judged, refused ones count as well, and a limit is exceeded
+ * when the count is greater than it.
  */
 import { Address, Networks } from "../address.ts";
 import type { Reason } from "../outcome.ts";
 import type { LimitOptions } from "./options.ts";
-import { NO_LEASE, type Table, type Visit } from "./table.ts";
+import { type Counter, type Ended, NO_LEASE, type Table, type Visit } from "./table.ts";
 
 /** In the order in which they are judged; the last is the table's own: it has no room for one more client. */
-type Excess = Extract<Reason, "connection-count" | "connection-rate" | "max-connections">;
+type ConnectionExcess = Extract<Reason, "connection-count" | "connection-rate" | "max-connections">;
 
-export interface Admission {
-  /** To be given back exactly once, refused or not; negative when the table was full and nothing was counted. */
-  readonly lease: number;
+export interface Verdict<Excess = ConnectionExcess | ClientEvent> {
   /** The limit that is exceeded, if one is. It is exceeded but not `refused` where limits do not bind. */
   readonly excess: Excess | null;
   /** What was counted, and the limit that it exceeds; 0 without an excess. */
   readonly count: number;
   readonly limit: number;
   readonly refused: boolean;
+}
+
+export interface Admission extends Verdict<ConnectionExcess> {
+  /** To be given back exactly once, refused or not; negative when the table was full and nothing was counted. */
+  readonly lease: number;
+}
+
+const ALLOWED: Verdict<never> = { excess: null, count: 0, limit: 0, refused: false };
+
+/** What counts an event, by the reason with which its excess is refused, and what bounds it. */
+const events = {
+  "message-rate": { counter: "messages", limit: "messageRate" },
+  "recipient-rate": { counter: "recipients", limit: "recipientRate" },
+  "auth-rate": { counter: "auths", limit: "authRate" },
+  "new-tls-session-rate": { counter: "tlsSessions", limit: "newTlsSessionRate" },
+  "auth-failure-rate": { counter: "authFailures", limit: "authFailureRate" },
+} as const satisfies Readonly<Record<string, { counter: Counter; limit: keyof LimitOptions }>>;
+
+/** What a client may do only so often, once it is connected. */
+export type ClientEvent = keyof typeof events;
+
+/** A connected client, by its lease. */
+export interface Connected {
+  readonly client: Address;
+  readonly lease: number;
 }
 
 export class Limiter {
@@ -54,39 +77,71 @@ export class Limiter {
     visit.length = client.family === 4 ? this.#options.ipv4PrefixLength : this.#options.ipv6PrefixLength;
     visit.prefix = client.prefix(visit.length);
     visit.nowSeconds = nowSeconds;
-    const admission = this.#judge(this.#table.connect(visit));
-    const exempt = admission.excess !== null && this.#exceptions.contains(client);
-    return exempt ? admitted(admission.lease) : admission;
+    const lease = this.#table.connect(visit);
+    return { lease, ...this.#pardon(client, this.#judge(lease)) };
+  }
+
+  /**
+   * Counts what a connected client wants to do and judges it, under the same rules. Where there is no lease nothing is
+   * counted, and as in Postfix neither is what has no limit: an uncounted event begins no window.
+   */
+  attempt(event: ClientEvent, { client, lease }: Connected, nowSeconds: number): Verdict<ClientEvent> {
+    const { counter, limit: option } = events[event];
+    const limit = this.#options[option];
+    if (limit === 0 || lease === NO_LEASE) return ALLOWED;
+    const unitSeconds = this.#options.timeUnitSeconds;
+    const count = this.#table.count(lease, counter, { nowSeconds, unitSeconds });
+    return exceeds(count, limit) ? this.#pardon(client, this.#exceeded(event, count, limit)) : ALLOWED;
+  }
+
+  /**
+   * Judges by what was counted before, and counts nothing: a client with a TLS session in excess gets no other one, nor
+   * one with as many failed logins as it may have another login.
+   */
+  standing(
+    event: "new-tls-session-rate" | "auth-failure-rate",
+    { client, lease }: Connected,
+    nowSeconds: number,
+  ): Verdict<ClientEvent> {
+    const { counter, limit: option } = events[event];
+    const limit = this.#options[option];
+    if (limit === 0 || lease === NO_LEASE) return ALLOWED;
+    const unitSeconds = this.#options.timeUnitSeconds;
+    const count = this.#table.standing(lease, counter, { nowSeconds, unitSeconds });
+    const isSpent = event === "auth-failure-rate" ? count >= limit : count > limit;
+    return isSpent ? this.#pardon(client, this.#exceeded(event, count, limit)) : ALLOWED;
   }
 
   /** The end of a connection; nothing to do where there was no lease. */
-  disconnect(lease: number, ended: { refused: boolean; bytes: number }, nowSeconds: number): void {
+  disconnect(lease: number, ended: Ended, nowSeconds: number): void {
     if (lease !== NO_LEASE) this.#table.disconnect(lease, ended, nowSeconds);
   }
 
-  #judge(lease: number): Admission {
-    const { connectionCount, connectionRate, dryRun } = this.#options;
+  #judge(lease: number): Verdict<ConnectionExcess> {
+    const { connectionCount, connectionRate } = this.#options;
     const { concurrency, connections } = this.#visit;
     const { capacity } = this.#table;
-    const refused = !dryRun;
-    if (lease === NO_LEASE) {
-      return { lease, excess: "max-connections", count: capacity + 1, limit: capacity, refused };
-    }
+    if (lease === NO_LEASE) return this.#exceeded("max-connections", capacity + 1, capacity);
     if (exceeds(concurrency, connectionCount)) {
-      return { lease, excess: "connection-count", count: concurrency, limit: connectionCount, refused };
+      return this.#exceeded("connection-count", concurrency, connectionCount);
     }
     if (exceeds(connections, connectionRate)) {
-      return { lease, excess: "connection-rate", count: connections, limit: connectionRate, refused };
+      return this.#exceeded("connection-rate", connections, connectionRate);
     }
-    return admitted(lease);
+    return ALLOWED;
+  }
+
+  #exceeded<Excess>(excess: Excess, count: number, limit: number): Verdict<Excess> {
+    return { excess, count, limit, refused: !this.#options.dryRun };
+  }
+
+  /** What becomes of a verdict when the client is one of the exceptions. */
+  #pardon<Excess>(client: Address, verdict: Verdict<Excess>): Verdict<Excess> {
+    return verdict.excess !== null && this.#exceptions.contains(client) ? ALLOWED : verdict;
   }
 }
 
 /** A limit of 0 is off. */
 function exceeds(count: number, limit: number): boolean {
   return limit > 0 && count > limit;
-}
-
-function admitted(lease: number): Admission {
-  return { lease, excess: null, count: 0, limit: 0, refused: false };
 }

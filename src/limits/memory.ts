@@ -65,8 +65,15 @@ export const KNOWN = 1;
 /** scope, prefix, length */
 export const KEY_WORDS = 6;
 
-/** Offsets behind `entry.counters`. There is room for messages, recipients, new TLS sessions, AUTHs and failed AUTHs. */
-export const counters = { connections: 0 } as const;
+/** Offsets behind `entry.counters`. */
+export const counters = {
+  connections: 0,
+  messages: 1,
+  recipients: 2,
+  auths: 3,
+  tlsSessions: 4,
+  authFailures: 5,
+} as const;
 export const COUNTERS = 6;
 
 /** Offsets, in Float64s, behind `entry.totals` and `header.evicted`. */

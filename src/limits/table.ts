@@ -65,6 +65,18 @@ export interface Visit {
   connections: number;
 }
 
+/** What a client does in a session, each kind with a counter in the window. */
+export type Counter = Exclude<keyof typeof counters, "connections">;
+
+/** What there is to say of a connection at its end. */
+export interface Ended {
+  readonly refused: boolean;
+  /** Those that the upstream has taken. */
+  readonly messages: number;
+  /** Both directions. */
+  readonly bytes: number;
+}
+
 export interface Totals {
   readonly connections: number;
   readonly refused: number;
@@ -76,8 +88,8 @@ export interface TableEntry {
   readonly scope: number;
   readonly client: Network;
   readonly concurrency: number;
-  /** Connections in the window that began at `windowStart`; it may have lapsed, as only an event begins another. */
-  readonly connections: number;
+  /** The events of the window that began at `windowStart`; it may have lapsed, as only an event begins another. */
+  readonly window: Readonly<Record<keyof typeof counters, number>>;
   readonly windowStart: number;
   readonly lastSeen: number;
   readonly totals: Totals;
@@ -135,34 +147,46 @@ export class Table {
 
       const at = this.#memory.at(index);
       this.#turnWindow(at, visit.nowSeconds, visit.unitSeconds);
-      const counter = at + entry.counters + counters.connections;
-      words[counter] = Math.min(words[counter]! + 1, COUNT_MAX);
+      visit.connections = this.#increment(at + entry.counters + counters.connections);
       words[at + entry.concurrency]! += 1;
-      words[at + entry.lastSeen] = visit.nowSeconds;
       words[this.#memory.held(this.#thread, index)]! += 1;
       doubles[(at + entry.totals) / 2 + totals.connections]! += 1;
       visit.concurrency = words[at + entry.concurrency]!;
-      visit.connections = words[counter]!;
       return index;
     } finally {
       this.#lock.release();
     }
   }
 
+  /** Counts what the client of a lease does, in the window of all its counters; returns how many there are in it now. */
+  count(lease: number, counter: Counter, time: { nowSeconds: number; unitSeconds: number }): number {
+    return this.#locked(() => {
+      const at = this.#leased(lease);
+      this.#turnWindow(at, time.nowSeconds, time.unitSeconds);
+      return this.#increment(at + entry.counters + counters[counter]);
+    });
+  }
+
+  /** How many events of its kind the client of a lease has in the window now. */
+  standing(lease: number, counter: Counter, time: { nowSeconds: number; unitSeconds: number }): number {
+    return this.#locked(() => {
+      const at = this.#leased(lease);
+      const lapsed = time.nowSeconds - this.#memory.words[at + entry.windowStart]! > time.unitSeconds;
+      return lapsed ? 0 : this.#memory.words[at + entry.counters + counters[counter]]!;
+    });
+  }
+
   /** Counts the end of a connection; each lease is given back once, by the thread that got it. */
-  disconnect(lease: number, ended: { refused: boolean; bytes: number }, nowSeconds: number): void {
+  disconnect(lease: number, ended: Ended, nowSeconds: number): void {
     const { words, doubles } = this.#memory;
-    const held = this.#memory.held(this.#thread, lease);
     this.#enter();
     try {
-      if (lease <= NONE || lease > this.#memory.capacity || words[held] === 0) {
-        throw new RangeError(`lease ${lease} is not held by thread ${this.#thread}`);
-      }
-      const at = this.#memory.at(lease);
-      words[held]! -= 1;
+      const at = this.#leased(lease);
+      words[this.#memory.held(this.#thread, lease)]! -= 1;
       words[at + entry.concurrency]! -= 1;
       words[at + entry.lastSeen] = nowSeconds;
       doubles[(at + entry.totals) / 2 + totals.refused]! += ended.refused ? 1 : 0;
+      doubles[(at + entry.totals) / 2 + totals.messages]! += ended.messages;
       doubles[(at + entry.totals) / 2 + totals.bytes]! += ended.bytes;
       if (words[at + entry.concurrency] === 0) this.#idle.append(lease);
     } finally {
@@ -195,7 +219,7 @@ export class Table {
    *
    * An entry's state says whether its key and counters are whole, and the threads' columns who holds it; chains, the
    * list of idle entries and every concurrency follow from these. The dead thread's connections are neither refused nor
-   * have they bytes: nobody is left to say so.
+   * have they messages or bytes: nobody is left to say so.
    */
   reclaim(dead: number): boolean {
     const { words } = this.#memory;
@@ -287,7 +311,7 @@ export class Table {
   }
 
   /**
-   * Anvil's window: one for all counters, fixed, begun by the first event after the last one lapsed.
+   * An event, and anvil's window: one for all counters, fixed, begun by the first event after the last one lapsed.
    *
    * Anvil also forgets a client one unit after its last disconnect. That matters in one second only: the window of a
    * client that came and went within its first second ends when the unit does, all others a second later. (A client that
@@ -299,9 +323,24 @@ export class Table {
     const lapsed = nowSeconds - words[at + entry.windowStart]! > unitSeconds;
     const forgotten =
       words[at + entry.concurrency] === 0 && nowSeconds - words[at + entry.lastSeen]! >= unitSeconds;
+    words[at + entry.lastSeen] = nowSeconds;
     if (!lapsed && !forgotten) return;
     words.fill(0, at + entry.counters, at + entry.counters + COUNTERS);
     words[at + entry.windowStart] = nowSeconds;
+  }
+
+  #increment(counter: number): number {
+    const count = Math.min(this.#memory.words[counter]! + 1, COUNT_MAX);
+    this.#memory.words[counter] = count;
+    return count;
+  }
+
+  /** The first word of the entry that this thread's lease is for. */
+  #leased(lease: number): number {
+    const { words, capacity } = this.#memory;
+    const isEntry = lease > NONE && lease <= capacity;
+    if (isEntry && words[this.#memory.held(this.#thread, lease)] !== 0) return this.#memory.at(lease);
+    throw new RangeError(`lease ${lease} is not held by thread ${this.#thread}`);
   }
 
   /** Fills in the key; returns its bucket. */
@@ -327,7 +366,14 @@ export class Table {
       scope: word(scope),
       client: new Network(address, word(length)),
       concurrency: word(concurrency),
-      connections: word(entry.counters + counters.connections),
+      window: {
+        connections: word(entry.counters + counters.connections),
+        messages: word(entry.counters + counters.messages),
+        recipients: word(entry.counters + counters.recipients),
+        auths: word(entry.counters + counters.auths),
+        tlsSessions: word(entry.counters + counters.tlsSessions),
+        authFailures: word(entry.counters + counters.authFailures),
+      },
       windowStart: word(windowStart),
       lastSeen: word(lastSeen),
       totals: this.#totals(at + entry.totals),

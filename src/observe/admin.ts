@@ -214,10 +214,10 @@ function addressIn(encoded: string): Address | null {
 }
 
 function clientJson(entry: ClientEntry): object {
-  const { address, prefixLength, scope, connections, concurrency, refused, bytes } = entry;
+  const { address, prefixLength, scope, connections, concurrency, refused, messages, bytes } = entry;
   const { lastSeenSecondsAgo, window } = entry;
   const prefix = isPrefix(entry) ? { prefixLength } : {};
-  const totals = { connections, concurrency, refused, bytes };
+  const totals = { connections, concurrency, refused, messages, bytes };
   return { address: address.text, ...prefix, scope, ...totals, lastSeenSecondsAgo, window };
 }
 

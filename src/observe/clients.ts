@@ -9,8 +9,21 @@ import { type Address, Network } from "../address.ts";
 export interface ClientTotals {
   readonly connections: number;
   readonly refused: number;
+  /** Messages that a server took. */
+  readonly messages: number;
   /** Both directions. */
   readonly bytes: number;
+}
+
+/** What the rate limits have counted in the window that began so long ago. */
+interface ClientWindow {
+  readonly startedSecondsAgo: number;
+  readonly connections: number;
+  readonly messages: number;
+  readonly recipients: number;
+  readonly auths: number;
+  readonly tlsSessions: number;
+  readonly authFailures: number;
 }
 
 /** A client in one scope. */
@@ -23,7 +36,7 @@ export interface ClientEntry extends ClientTotals {
   /** Sessions that are open now. */
   readonly concurrency: number;
   readonly lastSeenSecondsAgo: number;
-  readonly window: { readonly startedSecondsAgo: number; readonly connections: number };
+  readonly window: ClientWindow;
 }
 
 export interface ClientSource {
@@ -59,6 +72,7 @@ export function rank(source: ClientSource, count: number): Ranking {
     }
     others.connections += left.connections;
     others.refused += left.refused;
+    others.messages += left.messages;
     others.bytes += left.bytes;
   }
   return { busiest, others, entries };

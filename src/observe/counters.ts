@@ -44,7 +44,10 @@ const ACCEPTED = 0;
 const ACTIVE = 1;
 const BYTES_IN = 2;
 const BYTES_OUT = 3;
-const SESSIONS = 4;
+const MESSAGES = 4;
+const LOGINS_OK = 5;
+const LOGINS_FAILED = 6;
+const SESSIONS = 7;
 const REFUSED = SESSIONS + outcomes.length;
 const DRY_RUN = REFUSED + reasons.length;
 const SESSION_SECONDS = DRY_RUN + reasons.length;
@@ -89,11 +92,25 @@ export class ThreadCounters {
     this.#add(at + ACTIVE, -1);
     this.#add(at + SESSIONS + outcomes.indexOf(end.outcome), 1);
     if (end.outcome === "refused" && end.reason !== null) {
-      this.#add(at + REFUSED + reasons.indexOf(end.reason), 1);
+      this.refused(listener, end.reason);
     }
     this.#add(at + BYTES_IN, end.bytesIn);
     this.#add(at + BYTES_OUT, end.bytesOut);
     this.#observe(at + SESSION_SECONDS, sessionSecondsBounds, end.durationMs / 1000);
+  }
+
+  /** A session or a command was refused. */
+  refused(listener: number, reason: Reason): void {
+    this.#add(listenerAt(listener) + REFUSED + reasons.indexOf(reason), 1);
+  }
+
+  /** A server has taken a message. */
+  delivered(listener: number): void {
+    this.#add(listenerAt(listener) + MESSAGES, 1);
+  }
+
+  login(listener: number, ok: boolean): void {
+    this.#add(listenerAt(listener) + (ok ? LOGINS_OK : LOGINS_FAILED), 1);
   }
 
   /** A client beyond a limit that is only tried out: it was let in all the same. */
@@ -170,6 +187,14 @@ export class Counters {
 
   dryRun(listener: number, reason: Reason): number {
     return this.#sum(listenerAt(listener) + DRY_RUN + reasons.indexOf(reason));
+  }
+
+  messages(listener: number): number {
+    return this.#sum(listenerAt(listener) + MESSAGES);
+  }
+
+  logins(listener: number, ok: boolean): number {
+    return this.#sum(listenerAt(listener) + (ok ? LOGINS_OK : LOGINS_FAILED));
   }
 
   bytes(listener: number, direction: "in" | "out"): number {

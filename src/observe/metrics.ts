@@ -98,6 +98,21 @@ export class Metrics {
         ]),
       },
       {
+        name: "postern_messages_total",
+        type: "counter",
+        help: "Messages that the servers took, where the session could be read.",
+        read: this.#eachListener((listener, labels) => [{ labels, value: counters.messages(listener) }]),
+      },
+      {
+        name: "postern_auth_total",
+        type: "counter",
+        help: "Logins that the servers judged, where the session could be read.",
+        read: this.#eachListener((listener, labels) => [
+          { labels: { ...labels, result: "ok" }, value: counters.logins(listener, true) },
+          { labels: { ...labels, result: "failed" }, value: counters.logins(listener, false) },
+        ]),
+      },
+      {
         name: seconds,
         type: "histogram",
         help: "How long sessions lasted.",
@@ -124,7 +139,7 @@ export class Metrics {
       {
         name: "postern_refused_total",
         type: "counter",
-        help: "Connections refused by postern, by reason.",
+        help: "Connections and commands refused by postern, by reason.",
         read: this.#eachListener((listener, labels) =>
           reasons.map((reason) => {
             return { labels: { ...labels, reason }, value: counters.refused(listener, reason) };
@@ -134,7 +149,7 @@ export class Metrics {
       {
         name: "postern_dry_run_refusals_total",
         type: "counter",
-        help: "Connections let in that a limit would have refused without its dry run, by reason.",
+        help: "Connections and commands let pass that a limit would have refused without its dry run, by reason.",
         read: this.#eachListener((listener, labels) =>
           reasons
             .map((reason) => ({ labels: { ...labels, reason }, value: counters.dryRun(listener, reason) }))
@@ -187,6 +202,7 @@ export class Metrics {
     });
     return [
       clientMetric("connections", "Connections"),
+      clientMetric("messages", "Messages that servers took"),
       clientMetric("refused", "Connections refused"),
       clientMetric("bytes", "Bytes, both directions"),
       {

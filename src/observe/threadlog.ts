@@ -7,7 +7,8 @@
  */
 import type { Logger } from "pino";
 import type { AddressAndPort } from "../address.ts";
-import type { LimitEvent, ListenerName, SessionRecord } from "../record.ts";
+import type { LimitEvent, ListenerName, Login, SessionRecord, SmtpTally } from "../record.ts";
+import { foreignText } from "./foreign.ts";
 import { type EventLog, type Fields, logger } from "./logger.ts";
 import type { LogLevel } from "./options.ts";
 
@@ -63,6 +64,8 @@ export class ThreadLog implements EventLog {
       durationMs: record.durationMs,
       bytesIn: record.bytesIn,
       bytesOut: record.bytesOut,
+      smtp: record.smtp === null ? undefined : tally(record.smtp),
+      inspected: listener.protocol === "smtp" ? record.inspected : undefined,
       detail: record.detail ?? undefined,
     });
   }
@@ -71,6 +74,19 @@ export class ThreadLog implements EventLog {
   limit({ service, client, reason, count, limit, dryRun }: LimitEvent): void {
     const fields = { event: "sec.limit", service, client: { ip: client.text }, reason, count, limit, dryRun };
     this.#logger.info(fields);
+  }
+
+  /** A login that the upstream has judged, for those who ban. */
+  login(service: string, { client, ok, method, user }: Login): void {
+    this.#logger.info({
+      event: "sec.auth",
+      service,
+      client: { ip: client.text },
+      ok,
+      user: user === null ? null : foreignText(user),
+      method: foreignText(method),
+      tls: false,
+    });
   }
 
   event(level: LogLevel, event: string, fields?: Fields): void {
@@ -98,6 +114,10 @@ export class ThreadLog implements EventLog {
     if (this.#batch.length >= BATCH_LENGTH_MAX) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), BATCH_AGE_MAX_MS).unref();
   }
+}
+
+function tally({ mails, recipients, refused }: SmtpTally): SmtpTally {
+  return { mails, recipients, refused };
 }
 
 function party(end: AddressAndPort | null): { ip: string; port: number } | null {

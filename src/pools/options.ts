@@ -11,10 +11,22 @@ import type { Endpoint } from "../address.ts";
  */
 export type Identity = "proxy-v2" | "proxy-v1" | "xclient" | "id" | "none";
 
+/** TLS towards the servers: never begun, by STARTTLS, or before everything else. */
+export interface PoolTlsOptions {
+  readonly mode: "off" | "starttls" | "implicit";
+  /** `ca`: the server has to prove its name; `none`: any server will do. */
+  readonly verify: "none" | "ca";
+  /** The name that is asked for and verified; null: the server's address. */
+  readonly name: string | null;
+  /** PEM of the authorities to believe; null: the system's. */
+  readonly ca: string | null;
+}
+
 export interface PoolOptions {
   readonly name: string;
   readonly servers: readonly Endpoint[];
   readonly identity: Identity;
+  readonly tls: PoolTlsOptions;
   readonly connectTimeoutMs: number;
   /** From the connection to the end of the greeting and of the identity's exchange. */
   readonly greetTimeoutMs: number;

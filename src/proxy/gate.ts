@@ -5,10 +5,12 @@
 import type { Address, Networks } from "../address.ts";
 import type { Clock } from "../clock.ts";
 import type { Dialogue } from "../dialogue.ts";
-import type { Admission, Limiter } from "../limits/limiter.ts";
+import type { Limiter, Verdict } from "../limits/limiter.ts";
 import type { Total } from "../limits/total.ts";
+import type { CommandReason } from "../outcome.ts";
 import type { Pool } from "../pools/pool.ts";
-import type { SessionRecord } from "../record.ts";
+import type { Login, SessionRecord } from "../record.ts";
+import type { TlsTerms } from "../wire/tls.ts";
 import type { Wire } from "../wire/wire.ts";
 import type { ListenerOptions } from "./options.ts";
 import type { Sessions } from "./sessions.ts";
@@ -21,6 +23,10 @@ export interface Gate {
   readonly header: { readonly from: Networks; readonly timeoutMs: number } | null;
   /** The protocol's words and exchanges; null where postern cannot read the stream (TLS passed through, `tcp`). */
   readonly dialogue: Dialogue | null;
+  /** How TLS with clients ends here; null: it does not. */
+  readonly tls: TlsTerms | null;
+  /** A client that speaks before the greeting is refused. */
+  readonly refusesEarlyTalk: boolean;
   readonly limiter: Limiter;
   readonly pool: Pool;
   /** The pool's place in the configuration. */
@@ -37,7 +43,14 @@ export interface Observer {
   accepted(gate: Gate): void;
   /** An upstream connection took so long to be made. */
   connected(gate: Gate, milliseconds: number): void;
-  limited(gate: Gate, client: Address, admission: Admission): void;
+  /** A client is beyond a limit, refused for it or not. */
+  limited(gate: Gate, client: Address, verdict: Verdict): void;
+  /** A command was refused for its limit; the session goes on. */
+  withheld(gate: Gate, reason: CommandReason): void;
+  /** The upstream has taken a message. */
+  delivered(gate: Gate): void;
+  /** The upstream has judged a login. */
+  login(gate: Gate, login: Login): void;
   /** The one record of a connection, at its end. */
   ended(gate: Gate, record: SessionRecord): void;
 }

@@ -3,6 +3,7 @@
  * stream cannot be read there are none, and the connection is held until the checker closes it.
  */
 import type { Responder } from "../dialogue.ts";
+import { nothing } from "../lines.ts";
 import type { Connection, ConnectionOwner } from "../wire/wire.ts";
 import type { Session } from "./session.ts";
 
@@ -21,7 +22,11 @@ export class Monitor implements ConnectionOwner {
     if (surplus.length > 0 && this.#responder?.closing !== true) this.onData(connection, surplus);
   }
 
-  onConnect(): void {}
+  /** TLS had to begin first. */
+  onConnect(connection: Connection): void {
+    this.begin(connection, nothing);
+    connection.start();
+  }
 
   onData(connection: Connection, bytes: Uint8Array): void {
     this.#session.bytesIn += bytes.length;

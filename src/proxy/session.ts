@@ -1,26 +1,31 @@
 /**
  * One client's way through the gateway. The methods stand in the order of the way, and the first refusal ends it:
  *
- * accept (total cap, trusted peer) → PROXY header → limits → connect → identity → splice → close → one record.
+ * accept (total cap, trusted peer) → PROXY header → limits → TLS, where it comes first and ends here → connect →
+ * identity → splice → close → one record.
  *
  * The session decides and remembers; the bytes of each step belong to that step's own owner (`Arrival`, `Monitor`,
- * `Approach`, `Splice`, `Farewell`), which calls back here. A session never leaves its thread, and whatever happens it is
+ * `Handshake`, `Approach`, `Splice`, `Farewell`), which calls back here. A session never leaves its thread, and whatever happens it is
  * settled once: lease and count given back, both sockets closed, one record written.
  */
 import type { AddressAndPort } from "../address.ts";
-import type { Introduction } from "../dialogue.ts";
+import type { Conclusion, Introduction } from "../dialogue.ts";
+import { nothing } from "../lines.ts";
 import type { HeaderReason, Outcome, Reason, SpokenReason } from "../outcome.ts";
 import type { Server } from "../pools/pool.ts";
-import type { SessionRecord } from "../record.ts";
+import type { Inspected, SessionRecord, SmtpTally } from "../record.ts";
+import type { TlsFacts } from "../wire/tls.ts";
 import type { Connection } from "../wire/wire.ts";
 import { Arrival } from "./arrival.ts";
 import { Farewell } from "./farewell.ts";
 import type { Gate } from "./gate.ts";
+import { Handshake } from "./handshake.ts";
 import type { Header } from "./header.ts";
 import { Approach } from "./identity.ts";
 import { Monitor } from "./monitor.ts";
 import { SWEEP_MS, type Sweepable } from "./sessions.ts";
 import { Splice } from "./splice.ts";
+import { Tally } from "./tally.ts";
 
 /** What a connect can fail with while its server is well. */
 const OUR_OWN_FAULTS: ReadonlySet<string> = new Set([
@@ -40,10 +45,11 @@ export const UNPLACED_MAX = 64;
 /** A refused client has this long to read its refusal and to close. */
 const FAREWELL_MS = 2000;
 
-const EMPTY = new Uint8Array(0);
-
 /** How long a load balancer's check may converse. */
 const MONITOR_MS = 30_000;
+
+/** How long a client may take for its side of a TLS handshake: some round trips of the slowest links. */
+const HANDSHAKE_MS = 30_000;
 
 /** A client whose upstream has ended may be silent for this long at most, and may take this long to get the last bytes. */
 const AFTER_UPSTREAM_MS = 30_000;
@@ -59,13 +65,22 @@ interface Ending {
  *
  * - `header`: the PROXY header.
  * - `monitor`: a load balancer's check converses with postern itself.
+ * - `handshake`: the client's side of a TLS handshake.
  * - `connect`: an upstream connection.
  * - `greet`: the upstream's greeting, and its belief in the identity.
  * - `splice`: either side; bytes flow.
  * - `farewell`: the client, to read what it was refused with; the lease is given back already.
  * - `over`: nothing; all is given back.
  */
-type Phase = "header" | "monitor" | "connect" | "greet" | "splice" | "farewell" | "over";
+type Phase =
+  | "header"
+  | "monitor"
+  | "handshake"
+  | "connect"
+  | "greet"
+  | "splice"
+  | "farewell"
+  | "over";
 
 export class Session implements Sweepable, SessionRecord {
   readonly id: string;
@@ -80,6 +95,9 @@ export class Session implements Sweepable, SessionRecord {
   durationMs = 0;
   bytesIn = 0;
   bytesOut = 0;
+  inspected: Inspected = "none";
+  /** Of the client's connection, where TLS ends here. */
+  tls: TlsFacts | null = null;
   readonly #connection: Connection;
   readonly #startedMs: number;
   /** It counts in the total. One that does not gets no further than its refusal. */
@@ -87,6 +105,8 @@ export class Session implements Sweepable, SessionRecord {
   #phase: Phase = "header";
   #destination: AddressAndPort | null = null;
   #splice: Splice | null = null;
+  /** Null where nothing is read of the session, and before there is a client. */
+  #tally: Tally | null = null;
   #upstream: Connection | null = null;
   #connectingMs = 0;
   #server: Server | null = null;
@@ -107,6 +127,10 @@ export class Session implements Sweepable, SessionRecord {
 
   get server(): string | null {
     return this.#server?.name ?? null;
+  }
+
+  get smtp(): SmtpTally | null {
+    return this.gate.options.protocol === "smtp" && this.inspected !== "none" ? this.#tally : null;
   }
 
   accept(): void {
@@ -142,13 +166,14 @@ export class Session implements Sweepable, SessionRecord {
     this.#await("monitor", gate.dialogue === null ? gate.options.idleTimeoutMs : MONITOR_MS);
     const monitor = new Monitor(this, gate.dialogue?.monitor(up) ?? null);
     this.#connection.owner = monitor;
-    monitor.begin(this.#connection, surplus);
+    if (gate.options.tls === "implicit") this.#connection.secure(gate.tls!, surplus);
+    else monitor.begin(this.#connection, surplus);
   }
 
   #admitPeer(): void {
     const destination = this.#connection.local();
     if (this.peer === null || destination === null) return this.#end("closed", null);
-    this.#admit(this.peer, destination, EMPTY);
+    this.#admit(this.peer, destination, nothing);
   }
 
   #admit(client: AddressAndPort, destination: AddressAndPort, surplus: Uint8Array): void {
@@ -163,11 +188,56 @@ export class Session implements Sweepable, SessionRecord {
     if (excess === "max-connections" && refused) return this.refuse(excess, "the table of clients is full");
     if (excess !== null) gate.observer.limited(gate, client.address, admission);
     if (excess !== null && refused) return this.refuse(excess);
-    this.#splice = new Splice(this, this.#connection, gate.dialogue?.watch() ?? null);
+    this.#tally = new Tally(gate, { client: client.address, lease: admission.lease });
+    if (gate.options.tls === "implicit") this.#secureFirst(surplus);
+    else this.#listen(surplus);
+  }
+
+  /** TLS comes before everything else: a client that may not have it gets no word, since none could be read. */
+  #secureFirst(surplus: Uint8Array): void {
+    const securing = this.#tally!.securing();
+    if (securing === "limited") return this.#end("refused", "new-tls-session-rate");
+    if (securing === "busy") return this.#end("refused", "tls-handshake");
+    this.#handshake(surplus, () => this.#listen(nothing));
+  }
+
+  /** The client is heard, as far as it may be before there is an upstream; `surplus` it has said already. */
+  #listen(surplus: Uint8Array): void {
+    const { gate } = this;
+    const watch = gate.dialogue?.watch(this.client!.address, this.#tally!) ?? null;
+    this.#splice = new Splice(this, this.#connection, watch);
     this.#connection.owner = this.#splice;
     if (surplus.length > 0) this.#splice.onData(this.#connection, surplus);
+    if (this.#phase === "farewell" || this.#phase === "over") return;
     this.#connection.start();
     this.#connect("upstream-unavailable", null);
+  }
+
+  #handshake(surplus: Uint8Array, then: () => void): void {
+    this.#await("handshake", HANDSHAKE_MS);
+    this.#connection.owner = new Handshake(this, then);
+    this.#connection.secure(this.gate.tls!, surplus);
+  }
+
+  /** The client was told to begin TLS. */
+  secure(): void {
+    this.#handshake(nothing, () => this.#splice!.secured());
+  }
+
+  /** TLS has begun; whether the session goes on. */
+  secured(facts: TlsFacts | null): boolean {
+    this.tls = facts;
+    this.#enter("splice");
+    this.touch();
+    if (facts?.resumed === true || this.#tally!.mayHaveSecured()) return true;
+    this.refuse("new-tls-session-rate");
+    return false;
+  }
+
+  /** TLS never began; `code` says why, in OpenSSL's or the system's terms. */
+  insecure(code: string): void {
+    this.#settle({ outcome: "refused", reason: "tls-handshake", detail: code });
+    this.#close();
   }
 
   /** Tries the next server; when none is left the client is told so, and `reason` and `detail` say why. */
@@ -208,8 +278,14 @@ export class Session implements Sweepable, SessionRecord {
 
   /** The client may be heard. */
   greeted(): void {
-    this.#phase = "splice";
+    this.#enter("splice");
+    if (this.gate.dialogue !== null) this.inspected = "full";
     this.touch();
+  }
+
+  /** From here on bytes pass unread. */
+  becameOpaque(): void {
+    this.inspected = "until-starttls";
   }
 
   /** Bytes have flowed. */
@@ -251,9 +327,17 @@ export class Session implements Sweepable, SessionRecord {
     this.#dismiss({ outcome: "healthcheck", reason: null, detail: null }, reply);
   }
 
-  /** The upstream broke while bytes flowed: what it said is still the client's to have. */
-  broken(): void {
+  /** The dialogue ends the session. */
+  concluded({ words, ...ending }: Conclusion): void {
+    this.#dismiss(ending, words);
+  }
+
+  /** The upstream broke while bytes flowed: what it said is still the client's to have, and then `words`. */
+  broken(words: Uint8Array): void {
     this.#settle({ outcome: "failed", reason: "upstream-unavailable", detail: null });
+    if (!this.#canBeTold) return this.#close();
+    this.bytesOut += words.length;
+    this.#connection.write(words);
     this.#part();
   }
 
@@ -279,6 +363,8 @@ export class Session implements Sweepable, SessionRecord {
         return this.reject("proxy-timeout");
       case "connect":
         return this.unreachable("upstream-timeout", null);
+      case "handshake":
+        return this.insecure("timeout");
       case "greet":
         return this.fail("upstream-timeout");
       case "splice":
@@ -302,8 +388,14 @@ export class Session implements Sweepable, SessionRecord {
     else this.#end(this.#phase === "monitor" ? "healthcheck" : outcome, null);
   }
 
-  #await(phase: Phase, timeoutMs: number): void {
+  #enter(phase: Phase): void {
+    if (this.#phase === "handshake") this.gate.sessions.handshakes--;
+    if (phase === "handshake") this.gate.sessions.handshakes++;
     this.#phase = phase;
+  }
+
+  #await(phase: Phase, timeoutMs: number): void {
+    this.#enter(phase);
     this.deadlineMs = this.gate.clock.milliseconds() + timeoutMs;
   }
 
@@ -320,20 +412,27 @@ export class Session implements Sweepable, SessionRecord {
     this.#upstream?.close();
     this.#upstream = null;
     if (this.#lease < 0) return;
-    const ended = { refused: outcome === "refused", bytes: this.bytesIn + this.bytesOut };
+    const messages = this.#tally?.mails ?? 0;
+    const ended = { refused: outcome === "refused", messages, bytes: this.bytesIn + this.bytesOut };
     this.gate.limiter.disconnect(this.#lease, ended, this.gate.clock.seconds());
     this.#lease = -1;
   }
 
   /** Ends with these last words; at once where there are none. */
   #dismiss(ending: Ending, words: Uint8Array | undefined): void {
-    this.bytesOut += words?.length ?? 0;
     this.#settle(ending);
-    if (words === undefined) return this.#close();
+    if (words === undefined || !this.#canBeTold) return this.#close();
+    this.bytesOut += words.length;
     this.#connection.write(words);
     this.#leavePlace();
     if (this.gate.sessions.unplaced > UNPLACED_MAX) this.#close();
     else this.#part();
+  }
+
+  /** Cleartext is not read where TLS has to come, and nothing is while it begins. */
+  get #canBeTold(): boolean {
+    if (this.#phase === "handshake") return false;
+    return this.gate.options.tls !== "implicit" || this.#connection.tls !== null;
   }
 
   #leavePlace(): void {
@@ -350,7 +449,7 @@ export class Session implements Sweepable, SessionRecord {
 
   #close(): void {
     const { gate } = this;
-    this.#phase = "over";
+    this.#enter("over");
     this.#connection.close();
     this.durationMs = Math.round(gate.clock.milliseconds() - this.#startedMs);
     if (this.#isPlaced) gate.total.leave();

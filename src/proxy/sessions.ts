@@ -26,6 +26,8 @@ export class Sessions {
   nowMs: number;
   /** How many of the sessions do not count in the total: there only to be told that they are refused. */
   unplaced = 0;
+  /** How many of them are in a TLS handshake with their client. */
+  handshakes = 0;
   readonly #clock: Clock;
   readonly #list: Sweepable[] = [];
   /** Ids are unique beyond this thread and process by 48 random bits. */

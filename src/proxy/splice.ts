@@ -2,11 +2,15 @@
  * Two connections joined: what one side says, the other side gets. Each half ends by itself and passes its end on; a
  * half whose far side does not read stops reading.
  *
+ * Where there is a watch, all passes through it: it says what passes, and what postern itself says in between. A client
+ * that does not read is then not heard either, since what it says may be answered here.
+ *
  * Until the upstream has greeted, a cleartext client's bytes are held: the upstream sees an early talker as one, but no
  * byte before its own first. Where TLS passes through the client speaks first, and nothing is held once the upstream is
  * there.
  */
 import type { Watch } from "../dialogue.ts";
+import { nothing } from "../lines.ts";
 import type { Connection, ConnectionOwner } from "../wire/wire.ts";
 import type { Session } from "./session.ts";
 
@@ -18,6 +22,7 @@ const EMPTY = Buffer.alloc(0);
 export class Splice implements ConnectionOwner {
   readonly #session: Session;
   readonly #client: Connection;
+  /** Null before it is there, and after it was severed. */
   #upstream: Connection | null = null;
   /** Null where nothing, or nothing any more, has to be followed. */
   #watch: Watch | null;
@@ -34,87 +39,165 @@ export class Splice implements ConnectionOwner {
   open(upstream: Connection, greeting: Uint8Array | null): void {
     this.#upstream = upstream;
     upstream.owner = this;
-    if (greeting !== null) this.#fromUpstream(upstream, greeting);
-    else if (this.#session.gate.dialogue === null) this.#release(upstream);
-    if (!this.#client.isPending) upstream.start();
+    if (greeting !== null) this.#fromUpstream(greeting);
+    else if (this.#session.gate.dialogue === null) this.#release();
+    if (!this.#client.isPending) this.#upstream?.start();
+  }
+
+  /** The client has begun TLS, and is heard again. */
+  secured(): void {
+    this.#client.owner = this;
+    this.#watch?.secured();
+    this.#listen();
   }
 
   onConnect(): void {}
 
   onData(connection: Connection, bytes: Uint8Array): void {
     if (connection === this.#client) this.#fromClient(bytes);
-    else this.#fromUpstream(connection, bytes);
+    else this.#fromUpstream(bytes);
   }
 
   onEnd(connection: Connection): void {
-    if (connection === this.#client) {
-      if (this.#held === null) this.#passEnd(this.#upstream!);
-    } else if (this.#held !== null) {
+    if (connection === this.#client) this.#passClientEnd();
+    else if (this.#held !== null)
       this.#session.fail("upstream-unavailable", "closed by the upstream before its greeting");
-    } else {
-      this.#passEnd(this.#client);
+    else {
+      const words = this.#watch?.lost() ?? nothing;
+      if (words.length > 0) this.#session.broken(words);
+      else this.#passEnd(this.#client);
     }
   }
 
-  onDrain(connection: Connection): void {
-    if (connection === this.#client) this.#upstream?.start();
-    else this.#client.start();
+  onDrain(): void {
+    if (!this.#follow()) return;
+    this.#listen();
     this.#closeIfDone();
     this.#limitRest();
   }
 
   onError(connection: Connection, code: string): void {
-    if (connection === this.#client) this.#session.closed();
+    if (connection === this.#client) this.#clientGone();
     else if (this.#held !== null) this.#session.fail("upstream-unavailable", code);
     // A server that closes over the client's last bytes (a TLS close_notify, say) resets: that is an end like others.
     else if (this.#client.hasEnded || connection.hasEnded) this.#session.abandoned();
-    else this.#session.broken();
+    else this.#session.broken(this.#watch?.lost() ?? nothing);
   }
 
   #fromClient(bytes: Uint8Array): void {
     this.#session.bytesIn += bytes.length;
     if (this.#held !== null) this.#hold(bytes);
-    else this.#toUpstream(this.#upstream!, bytes);
+    else this.#toUpstream(bytes);
   }
 
-  #fromUpstream(upstream: Connection, bytes: Uint8Array): void {
-    this.#session.bytesOut += bytes.length;
+  #fromUpstream(bytes: Uint8Array): void {
     this.#session.touch();
-    this.#watch?.server(bytes);
-    if (!this.#client.write(bytes)) upstream.stop();
-    if (this.#held !== null) this.#release(upstream);
-    this.#follow();
+    const wasWaiting = this.#watch?.stage === "waiting";
+    this.#toClient(this.#watch === null ? bytes : this.#watch.server(bytes));
+    if (!this.#follow()) return;
+    if (this.#held !== null) this.#release();
+    else if (wasWaiting && this.#watch?.stage !== "waiting") this.#resume(nothing);
   }
 
   #hold(bytes: Uint8Array): void {
+    if (this.#session.gate.refusesEarlyTalk) return this.#session.refuse("early-talk");
     this.#held = Buffer.concat([this.#held!, bytes]);
     if (this.#held.length >= HELD_BYTES_MAX) this.#client.stop();
   }
 
-  #release(upstream: Connection): void {
+  #release(): void {
     const held = this.#held!;
     this.#held = null;
     this.#session.greeted();
-    if (held.length > 0) this.#toUpstream(upstream, held);
-    if (this.#client.hasEnded) this.#passEnd(upstream);
-    else if (!upstream.isPending) this.#client.start();
+    this.#resume(held);
   }
 
-  #toUpstream(upstream: Connection, bytes: Uint8Array): void {
+  /** The client is heard again, after what it has said already. */
+  #resume(held: Uint8Array): void {
+    if (!this.#toUpstream(held)) return;
+    if (this.#client.hasEnded) this.#passClientEnd();
+    else this.#listen();
+  }
+
+  /** Whether the session goes on. */
+  #toUpstream(bytes: Uint8Array): boolean {
     this.#session.touch();
     const passed = this.#watch === null ? bytes : this.#watch.client(bytes);
-    if (!upstream.write(passed)) this.#client.stop();
-    this.#follow();
+    if (this.#upstream?.write(passed) === false || this.#watch?.stage === "waiting") this.#client.stop();
+    return this.#follow();
   }
 
-  /** Once the watch has seen all that it has to, or cannot follow any more, it is let go. */
-  #follow(): void {
-    if (this.#watch === null) return;
-    const { violation, opaque } = this.#watch;
-    if (violation !== null) {
+  #toClient(bytes: Uint8Array): void {
+    // Behind the upstream's end, which the client has seen, there is nothing more to say.
+    if (this.#upstream?.hasEnded === true) return;
+    this.#session.bytesOut += bytes.length;
+    if (this.#client.write(bytes)) return;
+    this.#upstream?.stop();
+    if (this.#watch !== null) this.#client.stop();
+  }
+
+  /** Says what postern has to say, and does what the watch has come to; whether the session goes on. */
+  #follow(): boolean {
+    const watch = this.#watch;
+    if (watch === null) return true;
+    this.#toClient(watch.due());
+    const { stage, conclusion } = watch;
+    if (conclusion !== null && stage !== "severed") {
       this.#watch = null;
-      this.#session.refuse("protocol-violation", violation);
-    } else if (opaque) this.#watch = null;
+      this.#session.concluded(conclusion);
+      return false;
+    }
+    switch (stage) {
+      case "following":
+      case "waiting":
+        return true;
+      case "severed":
+        this.#sever();
+        return true;
+      case "securing":
+        return this.#secure();
+      case "opaque":
+        this.#watch = null;
+        this.#session.becameOpaque();
+        return true;
+      default:
+        return stage satisfies never;
+    }
+  }
+
+  /** Neither side is heard until the client has begun TLS, which it cannot before it has been told to. */
+  #secure(): boolean {
+    this.#client.stop();
+    this.#upstream?.stop();
+    if (!this.#client.isPending) this.#session.secure();
+    return false;
+  }
+
+  /** The upstream is gone at once, with whatever it was not yet given; the client is heard on. */
+  #sever(): void {
+    if (this.#upstream === null) return;
+    this.#upstream.close();
+    this.#upstream = null;
+    this.#listen();
+  }
+
+  /** Each side is heard whose words have a place to go. */
+  #listen(): void {
+    if (!this.#client.isPending) this.#upstream?.start();
+    if (this.#upstream?.isPending === true || this.#watch?.stage === "waiting") return;
+    if (this.#watch === null || !this.#client.isPending) this.#client.start();
+  }
+
+  #passClientEnd(): void {
+    if (this.#held !== null || this.#watch?.stage === "waiting") return;
+    if (this.#upstream === null) this.#clientGone();
+    else this.#passEnd(this.#upstream);
+  }
+
+  #clientGone(): void {
+    const conclusion = this.#watch?.conclusion ?? null;
+    if (conclusion === null) this.#session.closed();
+    else this.#session.concluded(conclusion);
   }
 
   #passEnd(to: Connection): void {

@@ -7,7 +7,7 @@
 import { bytesOf, Lines, textOf } from "../lines.ts";
 
 /** RFC 5321 4.5.3.1.5 says 512 with the end; extensions make EHLO lines longer, but nobody's are four times that. */
-const LINE_BYTES_MAX = 2048;
+export const REPLY_LINE_BYTES_MAX = 2048;
 
 /** An EHLO reply has some fifteen lines; a greeting with a legal notice may have a page. */
 const LINES_MAX = 100;
@@ -23,7 +23,7 @@ export interface Reply {
 const replyLine = /^([2-5]\d\d)(?:([ -])([^\r\n\0]*))?\r\n$/;
 
 export class Replies {
-  readonly #lines = new Lines(LINE_BYTES_MAX);
+  readonly #lines = new Lines(REPLY_LINE_BYTES_MAX);
   #text = "";
   #texts: string[] = [];
   #code: string | null = null;

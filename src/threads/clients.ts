@@ -15,16 +15,14 @@ export function clientSource(table: Table, scopes: readonly string[], clock: Clo
 }
 
 function clientEntry(entry: TableEntry, scopes: readonly string[], nowSeconds: number): ClientEntry {
-  const { client, concurrency, totals } = entry;
+  const { client, concurrency, totals, window } = entry;
   return {
     address: client.address,
     prefixLength: client.length,
     scope: scopes[entry.scope] ?? "",
     concurrency,
-    connections: totals.connections,
-    refused: totals.refused,
-    bytes: totals.bytes,
+    ...totals,
     lastSeenSecondsAgo: nowSeconds - entry.lastSeen,
-    window: { startedSecondsAgo: nowSeconds - entry.windowStart, connections: entry.connections },
+    window: { startedSecondsAgo: nowSeconds - entry.windowStart, ...window },
   };
 }

@@ -115,6 +115,12 @@ class DataThread {
         if (!refused) counters.dryRun(gate.index, excess);
         log.limit({ service: gate.options.name, client, reason: excess, count, limit, dryRun: !refused });
       },
+      withheld: (gate, event) => counters.refused(gate.index, event),
+      delivered: (gate) => counters.delivered(gate.index),
+      login: (gate, login) => {
+        counters.login(gate.index, login.ok);
+        log.login(gate.options.name, login);
+      },
       ended: (gate, record) => {
         counters.ended(gate.index, record);
         log.session(gate.options, record);

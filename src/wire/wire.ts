@@ -7,6 +7,7 @@
  * The life of a connection: `connect` or a listener makes it; it calls its `owner` with data, end and drain; it is over
  * with `onError` or with its own `close()`, and calls nobody after that. Whoever takes a connection over sets `owner`.
  */
+import type { TlsFacts, TlsTerms } from "./tls.ts";
 import { Address, type AddressAndPort, type Endpoint, endpointText } from "../address.ts";
 
 /** How many clients the kernel may keep for us; it lowers it to its own net.core.somaxconn. */
@@ -43,6 +44,8 @@ export interface Connection {
   readonly hasEnded: boolean;
   /** Whether something that was written is not yet with the kernel. */
   readonly isPending: boolean;
+  /** What TLS came to; null before its handshake is done. */
+  readonly tls: TlsFacts | null;
   /** The far end of the socket; null when it is gone before it was asked. */
   peer(): AddressAndPort | null;
   /** The near end of the socket; null when the socket is gone. */
@@ -55,6 +58,12 @@ export interface Connection {
    * until `onDrain`, and whoever feeds this connection should stop.
    */
   write(bytes: Uint8Array): boolean;
+  /**
+   * Begins TLS: what comes and goes from here on is inside it. `surplus` was read already and is its first bytes. The
+   * owner hears `onConnect` once the handshake is done, and `onError` when it fails; then the connection does not read
+   * before `start`. Nothing may be pending.
+   */
+  secure(terms: TlsTerms, surplus: Uint8Array): void;
   /** Ends our direction once all that is pending is written (TCP FIN). */
   end(): void;
   /** Ends both directions at once; what is pending is dropped; the owner hears nothing more. Harmless when repeated. */

@@ -15,16 +15,18 @@ listeners:
     limits: strict
   imaps: { listen: 0.0.0.0:993, protocol: imap, tls: passthrough, proxy: { mode: off }, pool: dovecot }
   sieve: { listen: 0.0.0.0:4190, protocol: tcp, proxy: { mode: off }, pool: dovecot }
+  imap: { listen: 0.0.0.0:143, protocol: imap, proxy: { mode: off }, pool: dovecot }
+  submission: { listen: 0.0.0.0:587, protocol: smtp, proxy: { mode: off }, pool: postfix }
 pools:
   postfix: { servers: ["127.0.0.1:25"], identity: xclient }
   dovecot: { servers: ["192.0.2.1:993", "192.0.2.2:993"], identity: proxy-v2 }
 limits:
-  strict: { connectionCount: 0, connectionRate: 30, exceptions: [10.0.0.0/8], scope: mail, dryRun: true }
+  strict: { connectionCount: 0, connectionRate: 30, messageRate: 10, authRate: 5, exceptions: [10.0.0.0/8], scope: mail, dryRun: true }
 `;
 
 t.test("summary says what each listener does when the file is right", async (t) => {
   const blocks = summary(loaded(text)).split("\n\n");
-  t.equal(blocks.length, 4);
+  t.equal(blocks.length, 6);
   t.equal(
     blocks[0],
     `gateway mx.example.test
@@ -41,14 +43,14 @@ t.test("summary says what each listener does when the file is right", async (t) 
   proxy     required within 3s, from 10.0.20.0/24; others are closed at once
   pool      postfix: 127.0.0.1:25 (connect 5s, greet 30s)
   identity  xclient: the server must authorise the gateway (smtpd_authorized_xclient_hosts)
-  limits    strict: unlimited at once; 30 in 1m; a client is an IPv4 /32 or IPv6 /64; counted as mail; never for 10.0.0.0/8; dry run: nothing is refused
+  limits    strict: unlimited at once; 30 in 1m; messageRate 10; authRate 5; a client is an IPv4 /32 or IPv6 /64; counted as mail; never for 10.0.0.0/8; dry run: nothing is refused
   idle      a session that is silent for 5m is ended
-  note      a refusal is said before STARTTLS; behind it nothing can be read, and only limits on connections hold`,
+  note      messageRate and authRate hold until a client's STARTTLS: behind it nothing can be read, and only limits on connections hold`,
   );
 });
 
 t.test("summary says what is impossible when nothing can be read", async (t) => {
-  const [, , imaps, sieve] = summary(loaded(text)).split("\n\n");
+  const [, , imaps, sieve, imap, submission] = summary(loaded(text)).split("\n\n");
   const note =
     "nothing in it can be read: only limits on connections hold, and a refusal closes without a word";
   for (const block of [imaps, sieve]) t.match(block, `  note      ${note}`);
@@ -57,4 +59,6 @@ t.test("summary says what is impossible when nothing can be read", async (t) => 
     "  protocol  imap in implicit TLS, passed through\n  proxy     off: clients connect directly\n",
   );
   t.match(sieve, "  protocol  tcp, cleartext\n");
+  t.match(imap, "  note      only limits on connections hold; a refusal is said before STARTTLS");
+  t.match(submission, "  note      limits on commands hold until a client's STARTTLS: ");
 });

@@ -5,6 +5,27 @@ import fc from "fast-check";
 import t from "tap";
 import { defaultLimits, errorsOf, least, load, loaded, warningsOf } from "./fixtures.ts";
 
+t.test("loadConfiguration warns of limits on commands when they cannot hold at a listener", async (t) => {
+  const listener = (protocol: string, tls = "off", port = 1) =>
+    `{ listen: "0.0.0.0:${port}", protocol: ${protocol}, tls: ${tls}, proxy: { mode: off }, pool: p, limits: s }`;
+  const text = (set: string) => `listeners:
+  a: ${listener("smtp")}
+  b: ${listener("smtp", "passthrough", 2)}
+  c: ${listener("imap", "off", 3)}
+  d: ${listener("tcp", "off", 4)}
+pools: { p: { servers: ["192.0.2.1:25"], identity: proxy-v2 } }
+limits: { s: { ${set} } }
+`;
+  const said = (keys: string) => `${keys} of limits.s cannot hold here: only smtp with tls off is read`;
+  const found = (set: string) => warningsOf(text(set)).map((warning) => warning.replace(/^\d+:\d+: /, ""));
+  t.same(
+    found("messageRate: 10, authRate: 2"),
+    ["b", "c", "d"].map((name) => `listeners.${name}.limits: ${said("messageRate and authRate")}`),
+  );
+  t.equal(found("recipientRate: 1").length, 3);
+  t.same(found("connectionRate: 10, messageRate: 0"), []);
+});
+
 t.test("loadConfiguration fills in every default when a file says the least", async (t) => {
   t.same(load(least), {
     ok: true,

@@ -19,6 +19,7 @@ export interface Report {
   readonly held: number[];
   readonly connections: number;
   readonly refused: number;
+  readonly messages: number;
   readonly bytes: number;
 }
 
@@ -26,6 +27,7 @@ export const STOP = 0;
 export const BEGUN = 1;
 
 const BYTES = 3;
+const MESSAGES = 2;
 export const NOW = 1000;
 
 function hammer(task: Task): Report {
@@ -33,12 +35,14 @@ function hammer(task: Task): Report {
   Atomics.notify(task.signals, BEGUN);
   const table = new Table(task.memory, task.thread);
   const held: { client: number; lease: number }[] = [];
-  let [connections, refused, bytes] = [0, 0, 0];
+  let [connections, refused, messages, bytes] = [0, 0, 0, 0];
   for (let round = 0; round < task.rounds && Atomics.load(task.signals, STOP) === 0; round++) {
     if (held.length === task.leases || (held.length > 0 && Math.random() < 0.5)) {
       const lease = held.splice(Math.floor(Math.random() * held.length), 1)[0]!.lease;
       const isRefused = round % 2 === 0;
-      table.disconnect(lease, { refused: isRefused, bytes: BYTES }, NOW);
+      table.count(lease, "recipients", { nowSeconds: NOW, unitSeconds: 60 });
+      table.disconnect(lease, { refused: isRefused, messages: MESSAGES, bytes: BYTES }, NOW);
+      messages += MESSAGES;
       bytes += BYTES;
       if (isRefused) refused++;
       continue;
@@ -58,7 +62,7 @@ function hammer(task: Task): Report {
     connections++;
     held.push({ client, lease });
   }
-  return { held: held.map(({ client }) => client), connections, refused, bytes };
+  return { held: held.map(({ client }) => client), connections, refused, messages, bytes };
 }
 
 parentPort?.postMessage(hammer(workerData));

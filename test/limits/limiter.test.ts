@@ -1,17 +1,21 @@
 /** The limits: what the real anvil(8) answered to the same events, and what postern adds to it. */
 import t from "tap";
 import { Address } from "../../src/address.ts";
+import type { LimitedEvent } from "../../src/dialogue.ts";
 import { type Admission, Limiter } from "../../src/limits/limiter.ts";
 import type { LimitOptions } from "../../src/limits/options.ts";
 import { Table } from "../../src/limits/table.ts";
 
-const ENDED = { refused: false, bytes: 0 };
+const ENDED = { refused: false, messages: 0, bytes: 0 };
 const CLIENT = ip("203.0.113.7");
 
 const OFF: LimitOptions = {
   timeUnitSeconds: 10,
   connectionCount: 0,
   connectionRate: 0,
+  messageRate: 0,
+  recipientRate: 0,
+  authRate: 0,
   exceptions: [],
   ipv4PrefixLength: 32,
   ipv6PrefixLength: 64,
@@ -99,7 +103,8 @@ t.test("Limiter counts refused connections among the concurrent when they are st
     admissions.map(({ refused }) => refused),
     [false, true, true],
   );
-  for (const { lease } of admissions.slice(1)) limits.disconnect(lease, { refused: true, bytes: 0 }, 100);
+  for (const { lease } of admissions.slice(1))
+    limits.disconnect(lease, { refused: true, messages: 0, bytes: 0 }, 100);
   t.equal(limits.connect(CLIENT, 100).count, 2);
 });
 
@@ -162,4 +167,53 @@ t.test("Limiter refuses by a full table all but those whom limits do not bind", 
   limiter({}, full).disconnect(exempt.lease, ENDED, 100);
   limiter({}, full).disconnect(taken.lease, ENDED, 100);
   t.equal(limiter({}, full).connect(CLIENT, 100).refused, false);
+});
+
+const attempts = (limits: Limiter, lease: number, event: LimitedEvent, seconds: readonly number[]) =>
+  seconds.map((now) => !limits.attempt(event, { client: CLIENT, lease }, now).refused);
+
+t.test("Limiter.attempt refuses each event beyond its own limit, and says what was counted", async (t) => {
+  const limits = limiter({ messageRate: 2, recipientRate: 3, authRate: 1 });
+  const { lease } = limits.connect(CLIENT, 100);
+  t.strictSame(attempts(limits, lease, "message-rate", [100, 100, 100]), [true, true, false]);
+  t.strictSame(attempts(limits, lease, "recipient-rate", [100, 100, 100, 100]), [true, true, true, false]);
+  t.strictSame(attempts(limits, lease, "auth-rate", [100, 100]), [true, false]);
+  const verdict = limits.attempt("recipient-rate", { client: CLIENT, lease }, 100);
+  t.strictSame(verdict, { excess: "recipient-rate", count: 5, limit: 3, refused: true });
+});
+
+t.test("Limiter.attempt counts in one window for all that a client does, over its connections", async (t) => {
+  const limits = limiter({ messageRate: 1, recipientRate: 1 });
+  const first = limits.connect(CLIENT, 100).lease;
+  t.strictSame(attempts(limits, first, "message-rate", [109, 110]), [true, false]);
+  const second = limits.connect(CLIENT, 110).lease;
+  t.strictSame(attempts(limits, second, "message-rate", [110]), [false], "another connection");
+  t.strictSame(attempts(limits, first, "recipient-rate", [110, 111]), [true, true], "111 begins a window");
+  t.strictSame(attempts(limits, first, "message-rate", [111, 121, 122]), [true, false, true]);
+});
+
+t.test("Limiter.attempt begins no window when its limit is off", async (t) => {
+  const limits = limiter({ recipientRate: 1 });
+  const { lease } = limits.connect(CLIENT, 100);
+  t.strictSame(attempts(limits, lease, "message-rate", [111, 111]), [true, true]);
+  t.strictSame(attempts(limits, lease, "recipient-rate", [112, 122, 123]), [true, false, true]);
+});
+
+t.test("Limiter.attempt refuses nobody whom limits do not bind", async (t) => {
+  const strict = { messageRate: 1 };
+  const dry = limiter({ ...strict, dryRun: true });
+  const { lease } = dry.connect(CLIENT, 100);
+  t.strictSame(attempts(dry, lease, "message-rate", [100, 100]), [true, true]);
+  const verdict = dry.attempt("message-rate", { client: CLIENT, lease }, 100);
+  t.strictSame(verdict, { excess: "message-rate", count: 3, limit: 1, refused: false });
+
+  const exempt = limiter({ ...strict, exceptions: ["203.0.113.0/24"] });
+  const known = exempt.connect(CLIENT, 100).lease;
+  t.strictSame(attempts(exempt, known, "message-rate", [100, 100]), [true, true]);
+
+  const full = new Table(Table.allocate({ entries: 1, threads: 1 }), 0);
+  limiter({}, full).connect(ip("192.0.2.1"), 100);
+  const crowded = limiter({ ...strict, dryRun: true }, full);
+  const { lease: none } = crowded.connect(CLIENT, 100);
+  t.strictSame(attempts(crowded, none, "message-rate", [100, 100]), [true, true], "without a lease");
 });

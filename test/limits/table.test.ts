@@ -2,7 +2,15 @@
 import fc from "fast-check";
 import t from "tap";
 import { Address, Network } from "../../src/address.ts";
-import { CONTROL, NO_LEASE, Table, type Visit } from "../../src/limits/table.ts";
+import {
+  CONTROL,
+  type Counter,
+  type Ended,
+  NO_LEASE,
+  Table,
+  type TableEntry,
+  type Visit,
+} from "../../src/limits/table.ts";
 import { checkTable, entryOf } from "./invariants.ts";
 
 const UNIT = 10;
@@ -21,10 +29,12 @@ function networkOf(client: number): Network {
 interface ModelClient {
   start: number;
   seen: number;
-  connections: number;
+  window: TableEntry["window"];
   concurrency: number;
   totals: { connections: number; refused: number; messages: number; bytes: number };
 }
+
+const emptyWindow = { connections: 0, messages: 0, recipients: 0, auths: 0 };
 
 /** The table as one would write it without shared memory. Idle clients are in `idle`, the oldest first. */
 class Model {
@@ -43,31 +53,43 @@ class Model {
     const found = this.clients.get(client) ?? {
       start: now,
       seen: now,
-      connections: 0,
+      window: emptyWindow,
       concurrency: 0,
       totals: { connections: 0, refused: 0, messages: 0, bytes: 0 },
     };
     this.clients.set(client, found);
     const forgotten = found.concurrency === 0 && now >= found.seen + UNIT;
-    if (found.start + UNIT < now || forgotten) {
-      found.start = now;
-      found.connections = 0;
-    }
     this.idle.delete(client);
-    found.seen = now;
-    found.connections++;
+    this.#event(found, forgotten ? "forgotten" : "known", now);
+    found.window = { ...found.window, connections: found.window.connections + 1 };
     found.concurrency++;
     found.totals.connections++;
     return found;
   }
 
-  disconnect(client: number, refused: boolean, bytes: number, now: number): void {
+  count(client: number, counter: Counter, now: number): number {
+    const found = this.clients.get(client)!;
+    this.#event(found, "known", now);
+    const count = found.window[counter] + 1;
+    found.window = { ...found.window, [counter]: count };
+    return count;
+  }
+
+  disconnect(client: number, ended: Ended, now: number): void {
     const found = this.clients.get(client)!;
     found.seen = now;
     found.concurrency--;
-    found.totals.bytes += bytes;
-    if (refused) found.totals.refused++;
+    found.totals.bytes += ended.bytes;
+    found.totals.messages += ended.messages;
+    if (ended.refused) found.totals.refused++;
     if (found.concurrency === 0) this.idle.add(client);
+  }
+
+  #event(found: ModelClient, standing: "known" | "forgotten", now: number): void {
+    found.seen = now;
+    if (found.start + UNIT >= now && standing === "known") return;
+    found.start = now;
+    found.window = emptyWindow;
   }
 
   #evict(): boolean {
@@ -79,6 +101,7 @@ class Model {
     this.evictions++;
     this.evicted.connections += totals.connections;
     this.evicted.refused += totals.refused;
+    this.evicted.messages += totals.messages;
     this.evicted.bytes += totals.bytes;
     return true;
   }
@@ -86,7 +109,8 @@ class Model {
 
 type Step =
   | { kind: "connect"; client: number; thread: number }
-  | { kind: "disconnect"; which: number; refused: boolean; bytes: number }
+  | { kind: "count"; which: number; counter: Counter }
+  | { kind: "disconnect"; which: number; ended: Ended }
   | { kind: "wait"; seconds: number };
 
 const CLIENTS = 9;
@@ -105,10 +129,17 @@ const steps = fc.array(
     {
       weight: 4,
       arbitrary: fc.record({
+        kind: fc.constant("count" as const),
+        which: fc.nat(),
+        counter: fc.constantFrom("messages", "recipients", "auths"),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
         kind: fc.constant("disconnect" as const),
         which: fc.nat(),
-        refused: fc.boolean(),
-        bytes: fc.nat(5000),
+        ended: fc.record({ refused: fc.boolean(), messages: fc.nat(9), bytes: fc.nat(5000) }),
       }),
     },
     {
@@ -142,7 +173,9 @@ class Comparison {
       case "connect":
         return this.#connect(step.client, step.thread);
       case "disconnect":
-        return this.#disconnect(step.which, step.refused, step.bytes);
+        return this.#disconnect(step.which, step.ended);
+      case "count":
+        return this.#count(step.which, step.counter);
       case "wait":
         this.#now += step.seconds;
         return;
@@ -166,10 +199,10 @@ class Comparison {
         same(found, null, "unknown client");
         continue;
       }
-      const { start, seen, connections, concurrency, totals } = expected;
+      const { start, seen, window, concurrency, totals } = expected;
       same(found!.client.address.text, Address.v4(client).text, "client");
       same([found!.windowStart, found!.lastSeen], [start, seen], "times");
-      same([found!.connections, found!.concurrency], [connections, concurrency], "counts");
+      same([found!.window, found!.concurrency], [window, concurrency], "counts");
       same(found!.totals, totals, "totals");
     }
   }
@@ -180,15 +213,27 @@ class Comparison {
     const expected = this.#model.connect(client, this.#now);
     same(lease === NO_LEASE, expected === null, "full");
     if (expected === null) return;
-    same([asked.concurrency, asked.connections], [expected.concurrency, expected.connections], "answer");
+    same(
+      [asked.concurrency, asked.connections],
+      [expected.concurrency, expected.window.connections],
+      "answer",
+    );
     this.#leases.push({ client, lease, thread });
   }
 
-  #disconnect(which: number, refused: boolean, bytes: number): void {
+  #count(which: number, counter: Counter): void {
+    const held = this.#leases[which % Math.max(1, this.#leases.length)];
+    if (held === undefined) return;
+    const time = { nowSeconds: this.#now, unitSeconds: UNIT };
+    const found = this.#tables[held.thread]!.count(held.lease, counter, time);
+    same(found, this.#model.count(held.client, counter, this.#now), `answer for ${counter}`);
+  }
+
+  #disconnect(which: number, ended: Ended): void {
     const [held] = this.#leases.splice(which % Math.max(1, this.#leases.length), 1);
     if (held === undefined) return;
-    this.#tables[held.thread]!.disconnect(held.lease, { refused, bytes }, this.#now);
-    this.#model.disconnect(held.client, refused, bytes, this.#now);
+    this.#tables[held.thread]!.disconnect(held.lease, ended, this.#now);
+    this.#model.disconnect(held.client, ended, this.#now);
   }
 }
 
@@ -250,21 +295,24 @@ t.test(
     t.equal(table.connect(visit(3, START)), NO_LEASE);
     checkTable(memory);
     t.match(table.summary(), { capacity: 2, used: 2, evictions: 0 });
-    table.disconnect(first, { refused: false, bytes: 10 }, START);
+    table.disconnect(first, { refused: false, messages: 0, bytes: 10 }, START);
     t.equal(table.connect(visit(3, START)), first, "the idle one made room");
     t.match(table.summary(), { used: 2, evictions: 1, evicted: { connections: 1, bytes: 10 } });
   },
 );
 
-t.test("Table.disconnect throws when the lease is not held by this thread", async (t) => {
+t.test("Table.disconnect and count throw when the lease is not held by this thread", async (t) => {
   const memory = Table.allocate({ entries: 2, threads: 2 });
   const [table, other] = [new Table(memory, 0), new Table(memory, 1)];
-  const ended = { refused: false, bytes: 0 };
+  const ended = { refused: false, messages: 0, bytes: 0 };
   const lease = table.connect(visit(1, START));
+  const time = { nowSeconds: START, unitSeconds: UNIT };
   t.throws(() => other.disconnect(lease, ended, START), /not held by thread 1/);
+  t.throws(() => other.count(lease, "messages", time), /not held by thread 1/);
   table.disconnect(lease, ended, START);
   for (const wrong of [lease, NO_LEASE, 0, 2, 3, 4]) {
     t.throws(() => table.disconnect(wrong, ended, START), /not held by thread 0/, `lease ${wrong}`);
+    t.throws(() => table.count(wrong, "auths", time), /not held by thread 0/, `lease ${wrong}`);
   }
   checkTable(memory);
 });

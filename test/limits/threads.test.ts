@@ -9,7 +9,7 @@ import { CONTROL, Table, type Visit } from "../../src/limits/table.ts";
 import { BEGUN, NOW, type Report, STOP, type Task } from "./hammer.ts";
 import { checkTable, entryOf } from "./invariants.ts";
 
-const ENDED = { refused: false, bytes: 0 };
+const ENDED = { refused: false, messages: 0, bytes: 0 };
 
 function newSignals(): Int32Array {
   return new Int32Array(new SharedArrayBuffer(8));
@@ -67,7 +67,7 @@ t.test("Table counts exactly when two threads count the same clients at once", a
     checkTable(memory);
     checkHeld(t, control, clients, reports);
     const { evicted } = control.summary();
-    for (const name of ["connections", "refused", "bytes"] as const) {
+    for (const name of ["connections", "refused", "messages", "bytes"] as const) {
       const counted = [...control.entries()].reduce((sum, { totals }) => sum + totals[name], evicted[name]);
       t.equal(
         counted,

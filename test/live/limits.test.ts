@@ -7,7 +7,7 @@ import { End } from "./end.ts";
 import { clients, concurrency, metric, metricIs } from "./look.ts";
 import { greeting, startUpstream } from "./upstream.ts";
 
-const hello = "* 220 upstream\r\n";
+const hello = "220 upstream\r\n";
 const threads = 4;
 
 async function start(t: Test, limits: Readonly<Record<string, object>>): Promise<Gateway> {

@@ -1,7 +1,7 @@
 /** A session in flow: each side's end passes by itself, a side that does not read stops the other, silence ends. */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { behindProxy, type Gateway, poolOf, startGateway } from "../servers/gateway.ts";
@@ -29,15 +29,15 @@ t.test("a side that ends can still read", async (t) => {
   const client = await End.connect(t, { port: gateway.port("smtp") }, header);
   await client.line();
   const server = await upstream.next();
-  client.send("last words\r\n");
+  client.send("NOOP\r\nQUIT\r\n");
   client.end();
-  t.equal(await server.rest(), "last words\r\n");
+  t.equal(await server.rest(), "NOOP\r\nQUIT\r\n");
   t.equal(await server.ending(), "end");
-  server.send("and an answer\r\n");
-  await client.through("and an answer\r\n");
-  server.send("and one more\r\n");
+  server.send("250 an answer\r\n");
+  await client.through("250 an answer\r\n");
+  server.send("221 one more\r\n");
   server.end();
-  t.equal(await client.rest(), "and one more\r\n");
+  t.equal(await client.rest(), "221 one more\r\n");
   t.equal(await client.ending(), "end");
   t.match(await gateway.session("smtp"), { outcome: "closed", reason: null, bytesIn: 12, bytesOut: 43 });
 
@@ -90,18 +90,22 @@ t.test("a side that does not read stops the other side, in bounded memory", asyn
   const upstream = await startUpstream(t, { script: greeting("220 upstream\r\n") });
   const gateway = await start(t, upstream);
   const before = residentBytes(gateway.pid);
-  const sockets = await Promise.all(
-    Array.from({ length: 4 }, async () => {
-      const socket = connect({ port: gateway.port("smtp"), host: "127.0.0.1" });
-      t.teardown(() => socket.destroy());
-      await once(socket, "connect");
-      socket.write(header);
-      await once(socket, "data");
-      const server = await upstream.next();
-      server.pause();
-      return { socket, server };
-    }),
-  );
+  const sockets: { socket: Socket; server: End }[] = [];
+  for (let count = 0; count < 4; count++) {
+    const socket = connect({ port: gateway.port("smtp"), host: "127.0.0.1" });
+    t.teardown(() => socket.destroy());
+    await once(socket, "connect");
+    socket.write(header);
+    await once(socket, "data");
+    const server = await upstream.next();
+    const asked = once(socket, "data");
+    socket.write("DATA\r\n");
+    await server.line();
+    server.send("354 go ahead\r\n");
+    await asked;
+    server.pause();
+    sockets.push({ socket, server });
+  }
   // What both kernels' buffers take is some megabytes; what comes after that has to stay with the writer.
   const piece = Buffer.alloc(2 ** 20);
   const offered = 24;

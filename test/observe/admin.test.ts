@@ -8,7 +8,14 @@ import { clientEntry, clientSource, memoryLog } from "./fixtures.ts";
 const clients = clientSource([
   clientEntry("203.0.113.7", { connections: 3 }),
   clientEntry("203.0.113.7", { connections: 1, scope: "imap" }),
-  clientEntry("2001:db8:0:1::", { connections: 9, prefixLength: 64, concurrency: 2, refused: 4, bytes: 77 }),
+  clientEntry("2001:db8:0:1::", {
+    connections: 9,
+    prefixLength: 64,
+    concurrency: 2,
+    refused: 4,
+    messages: 5,
+    bytes: 77,
+  }),
 ]);
 
 interface Asked {
@@ -67,9 +74,9 @@ t.test("/readyz answers 503 with the reason when clients should go elsewhere", a
 t.test("/api/clients gives the busiest first", async (t) => {
   const { get } = await open(t);
   const all: unknown = await (await get("/api/clients")).json();
-  const window = { startedSecondsAgo: 9, connections: 1 };
+  const window = { startedSecondsAgo: 9, connections: 1, messages: 0, recipients: 0, auths: 0 };
   const seen = { lastSeenSecondsAgo: 5, window };
-  const quiet = { concurrency: 0, refused: 0, bytes: 0 };
+  const quiet = { concurrency: 0, refused: 0, messages: 0, bytes: 0 };
   t.same(all, [
     {
       address: "2001:db8:0:1::",
@@ -78,6 +85,7 @@ t.test("/api/clients gives the busiest first", async (t) => {
       connections: 9,
       concurrency: 2,
       refused: 4,
+      messages: 5,
       bytes: 77,
       ...seen,
     },

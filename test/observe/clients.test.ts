@@ -7,18 +7,23 @@ import { entriesOf, isPrefix, rank } from "../../src/observe/clients.ts";
 import { clientEntry, clientSource } from "./fixtures.ts";
 
 t.test("rank finds the busiest and sums the others when there are more than it keeps", async () => {
-  const entry = fc.record({ connections: fc.nat(20), bytes: fc.nat(20), refused: fc.nat(5) });
+  const entry = fc.record({
+    connections: fc.nat(20),
+    bytes: fc.nat(20),
+    refused: fc.nat(5),
+    messages: fc.nat(5),
+  });
   fc.assert(
     fc.property(fc.array(entry, { maxLength: 40 }), fc.nat(12), (totals, count) => {
       const entries = totals.map((values) => clientEntry("203.0.113.7", values));
-      const forgotten = { connections: 3, refused: 2, bytes: 1 };
+      const forgotten = { connections: 3, refused: 2, messages: 4, bytes: 1 };
       const ranking = rank(clientSource(entries, forgotten), count);
       const sorted = entries.toSorted((a, b) => b.connections - a.connections || b.bytes - a.bytes);
       const key = ({ connections, bytes }: { connections: number; bytes: number }) =>
         `${connections} ${bytes}`;
       assert.deepEqual(ranking.busiest.map(key), sorted.slice(0, count).map(key));
       assert.equal(ranking.entries, entries.length);
-      for (const total of ["connections", "refused", "bytes"] as const) {
+      for (const total of ["connections", "refused", "messages", "bytes"] as const) {
         const sum = entries.reduce((all, each) => all + each[total], forgotten[total]);
         assert.equal(
           ranking.busiest.reduce((all, each) => all + each[total], ranking.others[total]),

@@ -91,12 +91,24 @@ t.test("linesDropped sums what every thread has lost", async (t) => {
   t.equal(counters.linesDropped(), 3);
 });
 
+const counted = [
+  "accepted",
+  "ended",
+  "refused",
+  "delivered",
+  "ok",
+  "failed",
+  "dryRun",
+  "connected",
+  "dropped",
+];
+
 t.test("No column overlaps another: random events read back as a plain tally", async () => {
   const event = fc.record({
     thread: fc.nat(2),
     listener: fc.nat(1),
     pool: fc.nat(1),
-    what: fc.constantFrom("accepted", "ended", "dryRun", "connected", "dropped"),
+    what: fc.constantFrom(...counted),
     outcome: fc.constantFrom(...outcomes),
     reason: fc.constantFrom(...reasons),
     bytesIn: fc.nat(1e6),
@@ -109,6 +121,9 @@ t.test("No column overlaps another: random events read back as a plain tally", a
         const own = threads[thread]!;
         if (what === "accepted") own.accepted(listener);
         else if (what === "ended") own.ended(listener, { outcome, reason, bytesIn, bytesOut: 1, durationMs });
+        else if (what === "refused") own.refused(listener, reason);
+        else if (what === "delivered") own.delivered(listener);
+        else if (what === "ok" || what === "failed") own.login(listener, what === "ok");
         else if (what === "dryRun") own.dryRun(listener, reason);
         else if (what === "connected") own.connected(pool, durationMs);
         else own.lineDropped();
@@ -117,11 +132,15 @@ t.test("No column overlaps another: random events read back as a plain tally", a
         events.filter((event) => event.what === what && match(event)).length;
       const total = (counts: readonly number[]) => counts.reduce((sum, value) => sum + value, 0);
       for (const index of [0, 1]) {
-        const ended = events.filter((event) => event.what === "ended" && event.listener === index);
-        assert.ok(counters.accepted(index) === count("accepted", ({ listener }) => listener === index));
+        const here = ({ listener }: (typeof events)[number]) => listener === index;
+        const ended = events.filter((event) => event.what === "ended" && here(event));
+        assert.ok(counters.accepted(index) === count("accepted", here));
         assert.ok(counters.active(index) === counters.accepted(index) - ended.length);
         assert.ok(counters.bytes(index, "in") === ended.reduce((sum, { bytesIn }) => sum + bytesIn, 0));
         assert.ok(counters.bytes(index, "out") === ended.length);
+        assert.ok(counters.messages(index) === count("delivered", here));
+        assert.ok(counters.logins(index, true) === count("ok", here));
+        assert.ok(counters.logins(index, false) === count("failed", here));
         assert.ok(total(counters.sessionSeconds(index).counts) === ended.length);
         assert.ok(
           total(counters.connectSeconds(index).counts) === count("connected", ({ pool }) => pool === index),
@@ -133,7 +152,8 @@ t.test("No column overlaps another: random events read back as a plain tally", a
         }
         for (const reason of reasons) {
           const refused = ended.filter((event) => event.outcome === "refused" && event.reason === reason);
-          assert.ok(counters.refused(index, reason) === refused.length);
+          const commands = count("refused", (event) => here(event) && event.reason === reason);
+          assert.ok(counters.refused(index, reason) === refused.length + commands);
           assert.ok(
             counters.dryRun(index, reason) ===
               count("dryRun", (event) => event.listener === index && event.reason === reason),

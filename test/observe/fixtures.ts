@@ -13,15 +13,16 @@ export function clientEntry(text: string, entry: Partial<ClientEntry>): ClientEn
     scope: "smtp",
     connections: 1,
     refused: 0,
+    messages: 0,
     bytes: 0,
     concurrency: 0,
     lastSeenSecondsAgo: 5,
-    window: { startedSecondsAgo: 9, connections: 1 },
+    window: { startedSecondsAgo: 9, connections: 1, messages: 0, recipients: 0, auths: 0 },
     ...entry,
   };
 }
 
-const none: ClientTotals = { connections: 0, refused: 0, bytes: 0 };
+const none: ClientTotals = { connections: 0, refused: 0, messages: 0, bytes: 0 };
 
 export function clientSource(entries: readonly ClientEntry[], forgotten: ClientTotals = none): ClientSource {
   return { entries: () => entries, forgotten: () => forgotten, evictions: () => 4 };
@@ -41,6 +42,8 @@ export const session: SessionRecord = {
   durationMs: 812,
   bytesIn: 4096,
   bytesOut: 733,
+  smtp: { mails: 1, recipients: 1, refused: 0 },
+  inspected: "full",
 };
 
 export interface Remembered {

@@ -16,7 +16,7 @@ function make(entries = [clientEntry("203.0.113.7", { connections: 7 })], topCli
     listeners: ["smtp", "imaps"],
     pools: ["postfix"],
     counters,
-    clients: clientSource(entries, { connections: 100, refused: 10, bytes: 1 }),
+    clients: clientSource(entries, { connections: 100, refused: 10, messages: 5, bytes: 1 }),
     servers: () => [
       { pool: "postfix", server: "127.0.0.1:25", isUp: true },
       { pool: "postfix", server: "[::1]:25", isUp: false },
@@ -62,12 +62,15 @@ postern_sessions_total{listener,outcome} counter
 postern_refused_total{listener,reason} counter
 postern_healthchecks_total{listener} counter
 postern_bytes_total{direction,listener} counter
+postern_messages_total{listener} counter
+postern_auth_total{listener,result} counter
 postern_upstream_connect_seconds{pool} histogram
 postern_session_seconds{listener} histogram
 postern_server_up{pool,server} gauge
 postern_table_entries{} gauge
 postern_table_evictions_total{} counter
 postern_client_connections_total{client} counter
+postern_client_messages_total{client} counter
 postern_client_refused_total{client} counter
 postern_client_bytes_total{client} counter
 postern_log_lines_dropped_total{} counter
@@ -106,14 +109,23 @@ t.test("Metrics shows what the threads have counted, at each scrape anew", async
     thread.ended(0, { ...session, outcome: "refused", reason: "proxy-missing", durationMs: 300 });
     thread.dryRun(1, "connection-rate");
     thread.connected(0, 3);
+    thread.refused(0, "message-rate");
+    thread.delivered(0);
+    thread.login(0, false);
   }
   threads[0]?.ended(1, { ...session, outcome: "healthcheck" });
+  threads[0]?.login(0, true);
   const { values } = await scrape(metrics);
   const expected: Record<string, number> = {
     'postern_connections_total{listener="smtp"}': 2,
     'postern_sessions_active{listener="smtp"}': 0,
     'postern_sessions_total{listener="smtp",outcome="refused"}': 2,
     'postern_refused_total{listener="smtp",reason="proxy-missing"}': 2,
+    'postern_refused_total{listener="smtp",reason="message-rate"}': 2,
+    'postern_messages_total{listener="smtp"}': 2,
+    'postern_messages_total{listener="imaps"}': 0,
+    'postern_auth_total{listener="smtp",result="ok"}': 1,
+    'postern_auth_total{listener="smtp",result="failed"}': 2,
     'postern_dry_run_refusals_total{listener="imaps",reason="connection-rate"}': 2,
     'postern_healthchecks_total{listener="imaps"}': 1,
     'postern_bytes_total{listener="smtp",direction="in"}': 8192,
@@ -156,10 +168,10 @@ t.test("No counter goes back when a thread dies", async (t) => {
 
 t.test("Metrics names the busiest clients and puts all others together", async (t) => {
   const { metrics } = make([
-    clientEntry("203.0.113.7", { connections: 7, refused: 2, bytes: 70 }),
+    clientEntry("203.0.113.7", { connections: 7, refused: 2, messages: 3, bytes: 70 }),
     clientEntry("203.0.113.8", { connections: 1, refused: 1, bytes: 10 }),
     clientEntry("2001:db8::", { connections: 9, prefixLength: 64, bytes: 90 }),
-    clientEntry("203.0.113.9", { connections: 2, bytes: 20 }),
+    clientEntry("203.0.113.9", { connections: 2, messages: 4, bytes: 20 }),
   ]);
   const { values } = await scrape(metrics);
   const clients = [...values].filter(([sample]) => sample.startsWith("postern_client_"));
@@ -167,6 +179,9 @@ t.test("Metrics names the busiest clients and puts all others together", async (
     ['postern_client_connections_total{client="2001:db8::/64"}', 9],
     ['postern_client_connections_total{client="203.0.113.7"}', 7],
     ['postern_client_connections_total{client="other"}', 103],
+    ['postern_client_messages_total{client="2001:db8::/64"}', 0],
+    ['postern_client_messages_total{client="203.0.113.7"}', 3],
+    ['postern_client_messages_total{client="other"}', 9],
     ['postern_client_refused_total{client="2001:db8::/64"}', 0],
     ['postern_client_refused_total{client="203.0.113.7"}', 2],
     ['postern_client_refused_total{client="other"}', 11],

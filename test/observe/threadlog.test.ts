@@ -37,7 +37,7 @@ t.test("session writes the contract's line to the letter", async (t) => {
   log.session(listener, session);
   log.flush();
   t.same(lines(batches), [
-    '{"level":"info","time":"…","event":"session","id":"k3x9","listener":"smtp","protocol":"smtp","client":{"ip":"203.0.113.7","port":40123},"peer":{"ip":"10.0.20.1","port":51234},"outcome":"closed","reason":null,"server":"127.0.0.1:25","durationMs":812,"bytesIn":4096,"bytesOut":733}',
+    '{"level":"info","time":"…","event":"session","id":"k3x9","listener":"smtp","protocol":"smtp","client":{"ip":"203.0.113.7","port":40123},"peer":{"ip":"10.0.20.1","port":51234},"outcome":"closed","reason":null,"server":"127.0.0.1:25","durationMs":812,"bytesIn":4096,"bytesOut":733,"smtp":{"mails":1,"recipients":1,"refused":0},"inspected":"full"}',
   ]);
 });
 
@@ -54,6 +54,16 @@ t.test("session writes null for an unknown client and a detail only where there 
   log.flush();
   const line: unknown = JSON.parse(batches.join(""));
   t.match(line, { client: null, server: null, reason: "protocol-violation", detail: "ID with a literal" });
+});
+
+t.test("session writes how much was read of SMTP, and nothing of it of other protocols", async (t) => {
+  const { log, batches } = make();
+  log.session(listener, { ...session, smtp: null, inspected: "none" });
+  log.session({ name: "imap", protocol: "imap" }, { ...session, smtp: null });
+  log.flush();
+  const [smtp = "", imap = ""] = lines(batches);
+  t.match(smtp, /"bytesOut":733,"inspected":"none"\}$/);
+  t.match(imap, /"bytesOut":733\}$/);
 });
 
 t.test("session writes a health check only at level debug", async (t) => {
@@ -75,6 +85,25 @@ t.test("limit writes who went beyond which limit", async (t) => {
   t.same(lines(batches), [
     '{"level":"info","time":"…","event":"sec.limit","service":"smtp","client":{"ip":"203.0.113.7"},"reason":"connection-rate","count":31,"limit":30,"dryRun":false}',
   ]);
+});
+
+t.test("login writes what a client chose so that no pattern can match inside it", async (t) => {
+  const { log, batches } = make();
+  const { address: client } = session.client!;
+  log.login("smtp", { client, ok: true, method: "PLAIN", user: "al-i_ce+1@example.test" });
+  const user = 'x","client":{"ip":"192.0.2.1"} é\u{1f600}\n';
+  log.login("smtp", { client, ok: false, method: 'X"\r\n', user });
+  log.login("smtp", { client, ok: false, method: "GSSAPI", user: null });
+  log.flush();
+  const [first = "", second = "", third = ""] = lines(batches);
+  t.equal(
+    first,
+    '{"level":"info","time":"…","event":"sec.auth","service":"smtp","client":{"ip":"203.0.113.7"},"ok":true,"user":"al-i_ce+1@example.test","method":"PLAIN","tls":false}',
+  );
+  t.notMatch(second, '192.0.2.1"');
+  t.notMatch(second, /[^ -~…]/);
+  t.match(JSON.parse(second), { user, method: 'X"\r\n', client: { ip: "203.0.113.7" } });
+  t.match(JSON.parse(third), { user: null });
 });
 
 t.test("event writes its fields behind its name when the level is wanted", async (t) => {

@@ -22,6 +22,9 @@ export interface LogLine {
   readonly outcome?: string;
   readonly reason?: string | null;
   readonly server?: string | null;
+  readonly detail?: string;
+  readonly smtp?: { readonly mails: number; readonly recipients: number; readonly refused: number };
+  readonly inspected?: string;
   readonly listeners?: Readonly<Record<string, readonly string[]>>;
   readonly admin?: string;
 }

@@ -12,5 +12,9 @@ t.test("smtpDialogue speaks under its host name when it is asked to speak", asyn
   t.equal(step.kind === "more" && textOf(step.send), "EHLO mx.example.test\r\n");
   t.match(textOf(dialogue.refusal("max-connections", null)), /^421 4\.3\.2 mx\.example\.test /);
   t.match(textOf(dialogue.monitor(true).greeting), /^220 mx\.example\.test /);
-  t.equal(dialogue.watch(), null);
+  const witness = { allows: () => false, message: () => {}, login: () => {} };
+  const watch = dialogue.watch(endpoint.address, witness);
+  watch.server(bytesOf("220 hi\r\n"));
+  watch.client(bytesOf("AUTH PLAIN\r\n"));
+  t.equal(textOf(watch.due()), "450 4.7.1 Error: too many AUTH commands from 203.0.113.7\r\n");
 });

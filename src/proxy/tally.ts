@@ -1,0 +1,91 @@
+/**
+ * What is seen of a session from inside: the dialogue's watch asks it whether the client may, and tells it what became of
+ * messages and logins. It counts for the session's record and passes the rest on to the limits and the observer.
+ *
+ * It lives from the client's admission on, and is asked nothing once the lease is given back: the watch has gone by then.
+ */
+import type { LimitedEvent, Securing, Witness } from "../dialogue.ts";
+import type { ClientEvent, Connected, Verdict } from "../limits/limiter.ts";
+import type { CommandReason } from "../outcome.ts";
+import type { SmtpTally } from "../record.ts";
+import type { Gate } from "./gate.ts";
+
+/**
+ * So many handshakes may be under way in each thread. Each costs some 50 KiB and about a millisecond of CPU: beyond a
+ * second's work a client would only wait.
+ */
+const HANDSHAKES_MAX = 1000;
+
+export class Tally implements Witness, SmtpTally {
+  mails = 0;
+  recipients = 0;
+  refused = 0;
+  readonly #gate: Gate;
+  readonly #who: Connected;
+
+  constructor(gate: Gate, who: Connected) {
+    this.#gate = gate;
+    this.#who = who;
+  }
+
+  allows(event: LimitedEvent): boolean {
+    const allowed = this.#counts(event);
+    if (!allowed) this.#withhold(event);
+    return allowed;
+  }
+
+  maySecure(): Securing {
+    const securing = this.securing();
+    if (securing === "limited") this.#withhold("new-tls-session-rate");
+    return securing;
+  }
+
+  /** The same for a client that is not told why. */
+  securing(): Securing {
+    if (this.#gate.sessions.handshakes >= HANDSHAKES_MAX) return "busy";
+    return this.#stands("new-tls-session-rate") ? "allowed" : "limited";
+  }
+
+  mayLogIn(): boolean {
+    return this.#stands("auth-failure-rate");
+  }
+
+  /** TLS has begun with a new session; whether the client may have it. */
+  mayHaveSecured(): boolean {
+    return this.#counts("new-tls-session-rate");
+  }
+
+  message(accepted: boolean, recipients: number): void {
+    if (accepted) {
+      this.mails++;
+      this.recipients += recipients;
+      this.#gate.observer.delivered(this.#gate);
+    } else this.refused++;
+  }
+
+  login(ok: boolean, method: string, user: string | null): void {
+    const gate = this.#gate;
+    gate.observer.login(gate, { client: this.#who.client, ok, method, user });
+    if (!ok) gate.limiter.attempt("auth-failure-rate", this.#who, gate.clock.seconds());
+  }
+
+  #counts(event: ClientEvent): boolean {
+    const { limiter, clock } = this.#gate;
+    return this.#passes(limiter.attempt(event, this.#who, clock.seconds()));
+  }
+
+  #stands(event: "new-tls-session-rate" | "auth-failure-rate"): boolean {
+    const { limiter, clock } = this.#gate;
+    return this.#passes(limiter.standing(event, this.#who, clock.seconds()));
+  }
+
+  #passes(verdict: Verdict): boolean {
+    if (verdict.excess !== null) this.#gate.observer.limited(this.#gate, this.#who.client, verdict);
+    return !verdict.refused;
+  }
+
+  #withhold(reason: CommandReason): void {
+    this.refused++;
+    this.#gate.observer.withheld(this.#gate, reason);
+  }
+}

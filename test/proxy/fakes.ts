@@ -1,0 +1,172 @@
+/**
+ * A session with nothing real around it: both connections, the clock and the watch are in the test's hands, and what the
+ * observer hears is kept. Limits, pool and sessions are the real ones.
+ */
+import { Address, type AddressAndPort } from "../../src/address.ts";
+import type { Dialogue, Watch, Witness } from "../../src/dialogue.ts";
+import { Limiter } from "../../src/limits/limiter.ts";
+import type { LimitOptions } from "../../src/limits/options.ts";
+import { Table } from "../../src/limits/table.ts";
+import { Total } from "../../src/limits/total.ts";
+import { bytesOf, nothing, textOf } from "../../src/lines.ts";
+import { Pool } from "../../src/pools/pool.ts";
+import type { Gate } from "../../src/proxy/gate.ts";
+import { Session } from "../../src/proxy/session.ts";
+import { Sessions } from "../../src/proxy/sessions.ts";
+import type { SessionRecord } from "../../src/record.ts";
+import { type Connection, type ConnectionOwner, nobody } from "../../src/wire/wire.ts";
+import { defaultLimits } from "../config/fixtures.ts";
+
+class FakeConnection implements Connection {
+  owner: ConnectionOwner = nobody;
+  /** All that was written. */
+  written = "";
+  reading = false;
+  ended = false;
+  closed = false;
+  /** Whether writes stay pending until `drain`. */
+  full = false;
+
+  peer(): AddressAndPort {
+    return { address: Address.parse("203.0.113.7")!, port: 40123 };
+  }
+  local(): AddressAndPort {
+    return { address: Address.parse("192.0.2.25")!, port: 25 };
+  }
+  start(): void {
+    this.reading = !this.closed;
+  }
+  stop(): void {
+    this.reading = false;
+  }
+  write(bytes: Uint8Array): boolean {
+    this.written += textOf(bytes);
+    return !this.full || bytes.length === 0;
+  }
+  end(): void {
+    this.ended = true;
+  }
+  close(): void {
+    this.closed = true;
+    this.reading = false;
+    this.owner = nobody;
+  }
+
+  /** The far end says something. */
+  hear(text: string): void {
+    this.owner.onData(this, bytesOf(text));
+  }
+  /** What was written since the last time. */
+  take(): string {
+    const { written } = this;
+    this.written = "";
+    return written;
+  }
+  drain(): void {
+    this.full = false;
+    this.owner.onDrain(this);
+  }
+}
+
+/** Passes what it is given, but for what the test has put into its fields. */
+class FakeWatch implements Watch {
+  opaque = false;
+  violation: string | null = null;
+  severed = false;
+  closing = false;
+  own = "";
+  holds = false;
+  /** Called with each side's text before it passes. */
+  onClient: (text: string) => void = () => {};
+  onServer: (text: string) => void = () => {};
+
+  client(chunk: Uint8Array): Uint8Array {
+    this.onClient(textOf(chunk));
+    return this.holds ? nothing : chunk;
+  }
+  server(chunk: Uint8Array): Uint8Array {
+    this.onServer(textOf(chunk));
+    return this.holds ? nothing : chunk;
+  }
+  due(): Uint8Array {
+    const due = bytesOf(this.own);
+    this.own = "";
+    return due;
+  }
+}
+
+export interface Scene {
+  readonly session: Session;
+  readonly client: FakeConnection;
+  readonly upstream: FakeConnection;
+  readonly watch: FakeWatch;
+  readonly witness: Witness;
+  readonly table: Table;
+  /** What the observer heard besides the record. */
+  readonly heard: unknown[][];
+  /** The record, once the session has ended. */
+  readonly records: SessionRecord[];
+}
+
+/** A session up to the connected upstream, which has not greeted yet. */
+export function scene(limits: Partial<LimitOptions> = {}): Scene {
+  const [client, upstream, watch] = [new FakeConnection(), new FakeConnection(), new FakeWatch()];
+  const witnesses: Witness[] = [];
+  const heard: unknown[][] = [];
+  const records: SessionRecord[] = [];
+  const clock = { seconds: () => 1, milliseconds: () => 1000 };
+  const table = new Table(Table.allocate({ entries: 4, threads: 1 }), 0);
+  const dialogue: Dialogue = {
+    refusal: (reason) => bytesOf(`421 ${reason}\r\n`),
+    monitor: () => ({ greeting: nothing, closing: true, feed: () => nothing }),
+    introduce: () => ({ feed: () => ({ kind: "more", send: nothing }) }),
+    watch: (_, witness) => {
+      witnesses.push(witness);
+      return watch;
+    },
+  };
+  const servers = [{ host: "127.0.0.1", port: 25 }];
+  const times = { connectTimeoutMs: 1000, greetTimeoutMs: 1000 };
+  const pool = { name: "p", servers, identity: "none" as const, ...times };
+  const gate: Gate = {
+    index: 0,
+    options: {
+      name: "smtp",
+      listen: [],
+      protocol: "smtp",
+      proxy: null,
+      tls: "off",
+      pool: "p",
+      limits: "default",
+      idleTimeoutMs: 1000,
+    },
+    header: null,
+    dialogue,
+    limiter: new Limiter(table, { ...defaultLimits, ...limits }, 0),
+    pool: new Pool(pool, Pool.allocate(pool)),
+    poolIndex: 0,
+    total: new Total(Total.allocate(1), 0, 10),
+    wire: {
+      name: "net",
+      listen: () => Promise.reject(new Error("nobody listens here")),
+      connect: (_, owner) => Object.assign(upstream, { owner }),
+    },
+    clock,
+    sessions: new Sessions(clock),
+    observer: {
+      accepted() {},
+      connected() {},
+      limited: (_, client, { excess, count, refused }) => {
+        heard.push(["limited", client.text, excess, count, refused]);
+      },
+      withheld: (_, event) => void heard.push(["withheld", event]),
+      delivered: () => void heard.push(["delivered"]),
+      login: (_, { client, ok, method, user }) => void heard.push(["login", client.text, ok, method, user]),
+      ended: (_, record) => void records.push(record),
+    },
+  };
+  const session = new Session(gate, client);
+  session.accept();
+  upstream.owner.onConnect(upstream);
+  return { session, client, upstream, watch, witness: witnesses[0]!, table, heard, records };
+}

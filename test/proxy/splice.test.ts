@@ -1,0 +1,191 @@
+/** What a watch can ask of the splice: to hold, to speak, to sever, to close, and to be let go. */
+import t from "tap";
+import { Address, Network } from "../../src/address.ts";
+import { type Scene, scene } from "./fakes.ts";
+
+const client = new Network(Address.parse("203.0.113.7")!, 32);
+
+/** A session in flow. */
+function spliced(limits = {}): Scene {
+  const found = scene(limits);
+  found.upstream.hear("220 hi\r\n");
+  found.client.take();
+  return found;
+}
+
+t.test("Splice passes what the watch returns, and postern's own words behind it", async (t) => {
+  const { client, upstream, watch, session } = spliced();
+  watch.onClient = () => {
+    watch.own = "450 no\r\n";
+  };
+  watch.holds = true;
+  client.hear("MAIL\r\n");
+  t.equal(upstream.take(), "");
+  t.equal(client.take(), "450 no\r\n", "due at once");
+  watch.holds = false;
+  watch.onClient = () => {};
+  client.hear("NOOP\r\n");
+  t.equal(upstream.take(), "NOOP\r\n");
+  watch.onServer = () => {
+    watch.own = "502 what\r\n";
+  };
+  upstream.hear("250 ok\r\n");
+  t.equal(client.take(), "250 ok\r\n502 what\r\n", "due behind the upstream's");
+  t.match(session, { bytesIn: 12, bytesOut: 8 + 8 + 18, inspected: "full" });
+});
+
+t.test("Splice asks for due words when the upstream greets, before the client is heard", async (t) => {
+  const { client, upstream, watch } = scene();
+  client.hear("EHLO early\r\n");
+  t.equal(upstream.take(), "");
+  const order: string[] = [];
+  watch.onServer = (text) => void order.push(text);
+  watch.onClient = (text) => void order.push(text);
+  upstream.hear("220 hi\r\n");
+  t.strictSame(order, ["220 hi\r\n", "EHLO early\r\n"]);
+  t.equal(upstream.take(), "EHLO early\r\n");
+});
+
+t.test("Splice hears neither side while a followed client does not read", async (t) => {
+  const { client, upstream, watch } = spliced();
+  client.full = true;
+  watch.onClient = () => {
+    watch.own = "450 no\r\n";
+  };
+  client.hear("MAIL\r\n");
+  t.strictSame([client.reading, upstream.reading], [false, false]);
+  upstream.owner.onDrain(upstream);
+  t.equal(client.reading, false, "the upstream's drain changes nothing");
+  client.drain();
+  t.strictSame([client.reading, upstream.reading], [true, true]);
+});
+
+t.test(
+  "Splice hears the client while the upstream's words are pending when nothing is followed",
+  async (t) => {
+    const { client, upstream, watch, session } = spliced();
+    watch.opaque = true;
+    upstream.hear("220 go ahead\r\n");
+    t.equal(session.inspected, "until-starttls");
+    watch.onClient = () => t.fail("the watch was let go");
+    client.full = true;
+    upstream.hear("much");
+    t.strictSame([client.reading, upstream.reading], [true, false]);
+    client.hear("more");
+    t.equal(upstream.take(), "more");
+  },
+);
+
+t.test(
+  "Splice drops a severed upstream at once and hears the client on, until the watch closes",
+  async (t) => {
+    const { client, upstream, watch, records } = spliced();
+    upstream.full = true;
+    client.hear("text\r\n");
+    t.equal(client.reading, false, "the upstream is full");
+    upstream.owner.onDrain(upstream);
+    watch.holds = true;
+    watch.severed = true;
+    client.hear("bare\n");
+    t.strictSame([upstream.closed, client.closed, client.reading], [true, false, true]);
+    client.hear("on and on\r\n");
+    t.equal(upstream.take(), "text\r\n");
+    watch.closing = true;
+    watch.own = "550 bare\r\n421 bye\r\n";
+    client.hear(".\r\n");
+    t.equal(client.take(), "550 bare\r\n421 bye\r\n");
+    t.strictSame([client.ended, client.closed], [true, false], "the client may still read");
+    client.hear("QUIT\r\n");
+    client.owner.onEnd(client);
+    t.equal(client.closed, true);
+    t.match(records, [{ outcome: "refused", reason: "protocol-violation", inspected: "full" }]);
+    t.equal(records.length, 1);
+  },
+);
+
+t.test("Splice ends the session when the client ends behind a severed upstream", async (t) => {
+  const { client, watch, records } = spliced();
+  watch.severed = true;
+  client.hear("bare\n");
+  client.owner.onEnd(client);
+  t.equal(client.closed, true);
+  t.match(records, [{ outcome: "closed", reason: null }]);
+});
+
+t.test("Splice starts a client that a full upstream had stopped when that is severed", async (t) => {
+  const { client, upstream, watch } = spliced();
+  upstream.full = true;
+  watch.severed = true;
+  client.hear("text, then bare\n");
+  t.strictSame([upstream.closed, client.reading], [true, true]);
+});
+
+t.test("Splice refuses in the protocol's words when the watch found a violation", async (t) => {
+  const { client, upstream, watch, records } = spliced();
+  watch.violation = "NUL";
+  watch.own = "250 ok\r\n";
+  client.hear("\0");
+  t.equal(client.take(), "250 ok\r\n421 protocol-violation\r\n");
+  t.equal(upstream.closed, true);
+  client.owner.onEnd(client);
+  t.match(records, [{ outcome: "refused", reason: "protocol-violation", detail: "NUL" }]);
+});
+
+t.test("Splice does not hear an early client when the greeting itself is a violation", async (t) => {
+  const { client, upstream, watch, records } = scene();
+  client.hear("EHLO early\r\n");
+  watch.holds = true;
+  watch.violation = "malformed reply";
+  upstream.hear("* OK\r\n");
+  t.equal(upstream.take(), "");
+  t.equal(client.take(), "421 protocol-violation\r\n");
+  client.owner.onEnd(client);
+  t.match(records, [{ outcome: "refused", inspected: "none", smtp: null }]);
+});
+
+t.test("Splice says nothing of its own when the upstream's end has passed", async (t) => {
+  const { client, upstream, watch, records } = spliced();
+  upstream.owner.onEnd(upstream);
+  t.equal(client.ended, true);
+  watch.own = "450 no\r\n";
+  client.hear("MAIL\r\n");
+  t.equal(client.take(), "");
+  client.owner.onEnd(client);
+  t.match(records, [{ outcome: "closed", bytesOut: 8 }]);
+});
+
+t.test("Tally asks the limits, tells the observer, and counts for the record", async (t) => {
+  const { client: near, witness, heard, records, table } = spliced({ messageRate: 1, authRate: 1 });
+  t.strictSame(
+    [1, 2].map(() => witness.allows("message-rate")),
+    [true, false],
+  );
+  t.strictSame(
+    [1, 2].map(() => witness.allows("recipient-rate")),
+    [true, true],
+  );
+  witness.message(true, 3);
+  witness.message(true, 2);
+  witness.message(false, 9);
+  witness.login(false, "PLAIN", "alice");
+  t.strictSame(heard, [
+    ["limited", "203.0.113.7", "message-rate", 2, true],
+    ["withheld", "message-rate"],
+    ["delivered"],
+    ["delivered"],
+    ["login", "203.0.113.7", false, "PLAIN", "alice"],
+  ]);
+  near.owner.onError(near, "ECONNRESET");
+  t.match(records, [{ outcome: "closed", smtp: { mails: 2, recipients: 5, refused: 2 } }]);
+  t.match(table.find(0, client), { concurrency: 0, totals: { messages: 2 }, window: { messages: 2 } });
+});
+
+t.test("Tally lets everything pass in a dry run, and says what it would have refused", async (t) => {
+  const { witness, heard, session } = spliced({ authRate: 1, dryRun: true });
+  t.strictSame(
+    [1, 2].map(() => witness.allows("auth-rate")),
+    [true, true],
+  );
+  t.strictSame(heard, [["limited", "203.0.113.7", "auth-rate", 2, false]]);
+  t.match(session.smtp, { mails: 0, recipients: 0, refused: 0 });
+});
