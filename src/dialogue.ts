@@ -5,7 +5,7 @@
  * where it is made; `protocol: tcp` and opaque TLS have none.
  */
 import type { Address, AddressAndPort } from "./address.ts";
-import type { SpokenReason } from "./outcome.ts";
+import type { CommandReason, SpokenReason } from "./outcome.ts";
 
 /** Who the client is and where it connected to: what the upstream is told. */
 export interface Introduction {
@@ -91,7 +91,7 @@ export type Stage = "following" | "waiting" | "severed" | "securing" | "opaque";
 /** How a watch ends its session. */
 export interface Conclusion {
   readonly outcome: "refused" | "failed";
-  readonly reason: SpokenReason;
+  readonly reason: SpokenReason | CommandReason;
   /** A short fixed phrase; null where the reason says it all. */
   readonly detail: string | null;
   /** The last words, behind what is due; empty where they could be taken for another reply. */

@@ -15,9 +15,10 @@
  *
  * RFC 9051 6.2 (commands before login), 7.5 and RFC 7888 (literals), 5.5 (pipelining).
  */
-import type { Watch } from "../dialogue.ts";
+import type { Conclusion, Stage, Watch } from "../dialogue.ts";
 import { bytesOf, Lines, nothing, textOf } from "../lines.ts";
 import { withoutIdentity } from "./id.ts";
+import { unavailable, unreadable } from "./refuse.ts";
 import {
   completionOf,
   endsLikeLiteral,
@@ -59,13 +60,10 @@ const idLiteral = new RegExp(`${literalPattern}\\r?\\n$`);
 const responseLine = /^(?:[A-Za-z0-9+/=]*|\*)\r?\n$/;
 
 export class IdentityWatch implements Watch {
-  /** Nothing is said in the server's place, so that nothing ends but by a violation. */
-  readonly severed = false;
-  readonly closing = false;
+  conclusion: Conclusion | null = null;
   readonly #lines = new Lines(LINE_BYTES_MAX);
   readonly #responses = new Responses();
   #state: State = "command";
-  #violation: string | null = null;
   /** The commands that the server has not completed, oldest first. It completes those of one tag in their order. */
   readonly #commands: Command[] = [];
   #current: Command | null = null;
@@ -76,33 +74,29 @@ export class IdentityWatch implements Watch {
   #id: string | null = null;
   #changed = false;
 
-  get opaque(): boolean {
-    return this.#state === "opaque" && !this.#holding;
-  }
-
-  get violation(): string | null {
-    return this.#violation;
+  get stage(): Stage {
+    return this.#state === "opaque" && !this.#holding ? "opaque" : "following";
   }
 
   client(chunk: Uint8Array): Uint8Array {
-    if (this.#violation !== null) return nothing;
+    if (this.conclusion !== null) return nothing;
     this.#changed = this.#holding;
     this.#lines.feed(chunk);
     const passed: Uint8Array[] = [];
-    while (this.#lines.unreadBytes > 0 && this.#violation === null) {
+    while (this.#lines.unreadBytes > 0 && this.conclusion === null) {
       const bytes = this.#state === "opaque" ? this.#release() : this.#next();
       if (bytes !== null) passed.push(bytes);
     }
-    const unchanged = !this.#changed && !this.#holding && this.#violation === null;
+    const unchanged = !this.#changed && !this.#holding && this.conclusion === null;
     return unchanged ? chunk : Buffer.concat(passed);
   }
 
   server(chunk: Uint8Array): Uint8Array {
     this.#responses.feed(chunk);
-    while (this.#state !== "opaque" && this.#violation === null) {
+    while (this.#state !== "opaque" && this.conclusion === null) {
       const response = this.#responses.next();
       if (response === null) {
-        if (this.#responses.overrun) this.#fail("overlong response");
+        if (this.#responses.overrun) this.#astray("overlong response");
         break;
       }
       if (response.startsWith("+")) this.#continue();
@@ -111,7 +105,16 @@ export class IdentityWatch implements Watch {
     return chunk;
   }
 
+  /** Nothing is said in the server's place. */
   due(): Uint8Array {
+    return nothing;
+  }
+
+  /** TLS passes through, or has begun before the first byte. */
+  secured(): void {}
+
+  /** A server that has more to say than its end says it itself (RFC 9051 7.1.5). */
+  lost(): Uint8Array {
     return nothing;
   }
 
@@ -220,7 +223,7 @@ export class IdentityWatch implements Watch {
     this.#literalBytes = octets;
     this.#commandBytes += octets;
     if (this.#commandBytes > COMMAND_BYTES_MAX) this.#fail("overlong command");
-    return this.#violation === null;
+    return this.conclusion === null;
   }
 
   /** The server asks the client to go on. */
@@ -238,14 +241,19 @@ export class IdentityWatch implements Watch {
     if (completion.ok && lastVerbs.has(command.verb)) {
       this.#state = "opaque";
     } else if (command === this.#current && this.#state !== "command") {
-      if (this.#state === "continued") this.#fail("answer ahead of the command's end");
+      if (this.#state === "continued") this.#astray("answer ahead of the command's end");
       this.#state = "command";
       this.#literalBytes = 0;
     }
   }
 
-  #fail(violation: string): null {
-    this.#violation ??= violation;
+  #fail(detail: string): null {
+    this.conclusion ??= { outcome: "refused", reason: "protocol-violation", detail, words: unreadable };
     return null;
+  }
+
+  /** The server's fault, for which the client is told to come back. */
+  #astray(detail: string): void {
+    this.conclusion ??= { outcome: "failed", reason: "protocol-violation", detail, words: unavailable };
   }
 }

@@ -12,8 +12,8 @@ export class Handshake implements ConnectionOwner {
     this.#then = then;
   }
 
-  onConnect(connection: Connection): void {
-    if (this.#session.secured(connection.tls)) this.#then();
+  onConnect(): void {
+    if (this.#session.secured()) this.#then();
   }
 
   onData(): void {}

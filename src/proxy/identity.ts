@@ -62,7 +62,7 @@ export class Approach implements ConnectionOwner {
   onDrain(): void {}
 
   onError(_connection: Connection, code: string): void {
-    if (this.#introducer === null) this.#session.unreachable("upstream-unavailable", code);
+    if (this.#introducer === null) this.#session.unreachable(code);
     else this.#session.fail("upstream-unavailable", code);
   }
 }

@@ -12,7 +12,6 @@ import type { AddressAndPort } from "../address.ts";
 import type { Conclusion, Introduction } from "../dialogue.ts";
 import { nothing } from "../lines.ts";
 import type { HeaderReason, Outcome, Reason, SpokenReason } from "../outcome.ts";
-import type { Server } from "../pools/pool.ts";
 import type { Inspected, SessionRecord, SmtpTally } from "../record.ts";
 import type { TlsFacts } from "../wire/tls.ts";
 import type { Connection } from "../wire/wire.ts";
@@ -21,20 +20,12 @@ import { Farewell } from "./farewell.ts";
 import type { Gate } from "./gate.ts";
 import { Handshake } from "./handshake.ts";
 import type { Header } from "./header.ts";
-import { Approach } from "./identity.ts";
 import { Monitor } from "./monitor.ts";
+import { AFTER_UPSTREAM_MS, FAREWELL_MS, HANDSHAKE_MS, MONITOR_MS, type Phase } from "./phases.ts";
+import { Search } from "./search.ts";
 import { SWEEP_MS, type Sweepable } from "./sessions.ts";
 import { Splice } from "./splice.ts";
 import { Tally } from "./tally.ts";
-
-/** What a connect can fail with while its server is well. */
-const OUR_OWN_FAULTS: ReadonlySet<string> = new Set([
-  "EMFILE",
-  "ENFILE",
-  "ENOBUFS",
-  "ENOMEM",
-  "EADDRNOTAVAIL",
-]);
 
 /**
  * So many connections that have no place may be there in each thread: over the cap and heard until they can be told so, or
@@ -42,45 +33,11 @@ const OUR_OWN_FAULTS: ReadonlySet<string> = new Set([
  */
 export const UNPLACED_MAX = 64;
 
-/** A refused client has this long to read its refusal and to close. */
-const FAREWELL_MS = 2000;
-
-/** How long a load balancer's check may converse. */
-const MONITOR_MS = 30_000;
-
-/** How long a client may take for its side of a TLS handshake: some round trips of the slowest links. */
-const HANDSHAKE_MS = 30_000;
-
-/** A client whose upstream has ended may be silent for this long at most, and may take this long to get the last bytes. */
-const AFTER_UPSTREAM_MS = 30_000;
-
 interface Ending {
   readonly outcome: Outcome;
   readonly reason: Reason | null;
   readonly detail: string | null;
 }
-
-/**
- * What the session waits for, and so what its deadline means.
- *
- * - `header`: the PROXY header.
- * - `monitor`: a load balancer's check converses with postern itself.
- * - `handshake`: the client's side of a TLS handshake.
- * - `connect`: an upstream connection.
- * - `greet`: the upstream's greeting, and its belief in the identity.
- * - `splice`: either side; bytes flow.
- * - `farewell`: the client, to read what it was refused with; the lease is given back already.
- * - `over`: nothing; all is given back.
- */
-type Phase =
-  | "header"
-  | "monitor"
-  | "handshake"
-  | "connect"
-  | "greet"
-  | "splice"
-  | "farewell"
-  | "over";
 
 export class Session implements Sweepable, SessionRecord {
   readonly id: string;
@@ -96,8 +53,6 @@ export class Session implements Sweepable, SessionRecord {
   bytesIn = 0;
   bytesOut = 0;
   inspected: Inspected = "none";
-  /** Of the client's connection, where TLS ends here. */
-  tls: TlsFacts | null = null;
   readonly #connection: Connection;
   readonly #startedMs: number;
   /** It counts in the total. One that does not gets no further than its refusal. */
@@ -107,11 +62,7 @@ export class Session implements Sweepable, SessionRecord {
   #splice: Splice | null = null;
   /** Null where nothing is read of the session, and before there is a client. */
   #tally: Tally | null = null;
-  #upstream: Connection | null = null;
-  #connectingMs = 0;
-  #server: Server | null = null;
-  /** Those that could not be connected to; null while all went well. */
-  #serversTried: Set<Server> | null = null;
+  readonly #search: Search;
   /** -1: none. */
   #lease = -1;
   /** How long it may be silent from now on. */
@@ -123,10 +74,16 @@ export class Session implements Sweepable, SessionRecord {
     this.#connection = connection;
     this.#startedMs = gate.clock.milliseconds();
     this.#silenceMs = gate.options.idleTimeoutMs;
+    this.#search = new Search(this);
   }
 
   get server(): string | null {
-    return this.#server?.name ?? null;
+    return this.#search.serverName;
+  }
+
+  /** Of the client's connection, where TLS ends here. */
+  get tls(): TlsFacts | null {
+    return this.#connection.tls;
   }
 
   get smtp(): SmtpTally | null {
@@ -210,7 +167,7 @@ export class Session implements Sweepable, SessionRecord {
     if (surplus.length > 0) this.#splice.onData(this.#connection, surplus);
     if (this.#phase === "farewell" || this.#phase === "over") return;
     this.#connection.start();
-    this.#connect("upstream-unavailable", null);
+    this.#search.begin();
   }
 
   #handshake(surplus: Uint8Array, then: () => void): void {
@@ -225,55 +182,40 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   /** TLS has begun; whether the session goes on. */
-  secured(facts: TlsFacts | null): boolean {
-    this.tls = facts;
+  secured(): boolean {
     this.#enter("splice");
     this.touch();
-    if (facts?.resumed === true || this.#tally!.mayHaveSecured()) return true;
+    if (this.tls?.resumed === true || this.#tally!.mayHaveSecured()) return true;
     this.refuse("new-tls-session-rate");
     return false;
   }
 
-  /** TLS never began; `code` says why, in OpenSSL's or the system's terms. */
+  /** TLS never began; `code` says why, in OpenSSL's or the system's terms. Postfix counts such a handshake, too. */
   insecure(code: string): void {
+    this.#tally!.mayHaveSecured();
     this.#settle({ outcome: "refused", reason: "tls-handshake", detail: code });
     this.#close();
   }
 
-  /** Tries the next server; when none is left the client is told so, and `reason` and `detail` say why. */
-  #connect(reason: SpokenReason, detail: string | null): void {
-    const { gate } = this;
-    const server = gate.pool.pick(this.#serversTried, gate.clock.seconds());
-    if (server === null) return this.fail(reason, detail);
-    this.#server = server;
-    this.#await("connect", gate.pool.options.connectTimeoutMs);
-    this.#connectingMs = gate.clock.milliseconds();
-    this.#upstream = gate.wire.connect(server.endpoint, new Approach(this));
+  connecting(): void {
+    this.#await("connect", this.gate.pool.options.connectTimeoutMs);
   }
 
-  /** The server could not be connected to; `code` is the system's, null where it did not answer in time. */
-  unreachable(reason: SpokenReason, code: string | null): void {
-    const server = this.#server!;
-    if (code === null || !OUR_OWN_FAULTS.has(code)) this.gate.pool.failed(server, this.gate.clock.seconds());
-    this.#serversTried ??= new Set();
-    this.#serversTried.add(server);
-    this.#upstream?.close();
-    this.#upstream = null;
-    this.#connect(reason, code);
+  /** It could not be connected to; `code` is the system's. */
+  unreachable(code: string): void {
+    this.#search.failed("upstream-unavailable", code);
   }
 
   /** The upstream connection is there. Returns what the upstream is to be told. */
   reached(): Introduction {
-    const { gate } = this;
-    gate.pool.succeeded(this.#server!);
-    gate.observer.connected(gate, gate.clock.milliseconds() - this.#connectingMs);
-    this.#await("greet", gate.pool.options.greetTimeoutMs);
+    this.#search.succeeded();
+    this.#await("greet", this.gate.pool.options.greetTimeoutMs);
     return { client: this.client!, destination: this.#destination!, sessionId: this.id };
   }
 
   /** The identity is out; with `greeting` the upstream has answered to it, and this is what the client sees first. */
   introduced(greeting: Uint8Array | null): void {
-    this.#splice!.open(this.#upstream!, greeting);
+    this.#splice!.open(this.#search.connection!, greeting);
   }
 
   /** The client may be heard. */
@@ -362,7 +304,7 @@ export class Session implements Sweepable, SessionRecord {
       case "header":
         return this.reject("proxy-timeout");
       case "connect":
-        return this.unreachable("upstream-timeout", null);
+        return this.#search.failed("upstream-timeout", null);
       case "handshake":
         return this.insecure("timeout");
       case "greet":
@@ -409,8 +351,7 @@ export class Session implements Sweepable, SessionRecord {
     this.outcome = outcome;
     this.reason = reason;
     this.detail = detail;
-    this.#upstream?.close();
-    this.#upstream = null;
+    this.#search.close();
     if (this.#lease < 0) return;
     const messages = this.#tally?.mails ?? 0;
     const ended = { refused: outcome === "refused", messages, bytes: this.bytesIn + this.bytesOut };

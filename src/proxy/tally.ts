@@ -43,14 +43,16 @@ export class Tally implements Witness, SmtpTally {
   /** The same for a client that is not told why. */
   securing(): Securing {
     if (this.#gate.sessions.handshakes >= HANDSHAKES_MAX) return "busy";
-    return this.#stands("new-tls-session-rate") ? "allowed" : "limited";
+    const verdict = this.#standing("new-tls-session-rate");
+    // In a dry run the handshake comes, and is told of when it is counted.
+    return verdict.refused && !this.#passes(verdict) ? "limited" : "allowed";
   }
 
   mayLogIn(): boolean {
-    return this.#stands("auth-failure-rate");
+    return this.#passes(this.#standing("auth-failure-rate"));
   }
 
-  /** TLS has begun with a new session; whether the client may have it. */
+  /** A handshake is over, and was no resumption, failed or not; whether the client may have had it. */
   mayHaveSecured(): boolean {
     return this.#counts("new-tls-session-rate");
   }
@@ -74,9 +76,8 @@ export class Tally implements Witness, SmtpTally {
     return this.#passes(limiter.attempt(event, this.#who, clock.seconds()));
   }
 
-  #stands(event: "new-tls-session-rate" | "auth-failure-rate"): boolean {
-    const { limiter, clock } = this.#gate;
-    return this.#passes(limiter.standing(event, this.#who, clock.seconds()));
+  #standing(event: "new-tls-session-rate" | "auth-failure-rate"): Verdict<ClientEvent> {
+    return this.#gate.limiter.standing(event, this.#who, this.#gate.clock.seconds());
   }
 
   #passes(verdict: Verdict): boolean {

@@ -2,13 +2,13 @@
  * The server's side of a session: which reply answers what (RFC 5321 4.2, RFC 2920 for many commands at once), and
  * postern's own replies among them, each in its turn.
  *
- * Owns the queue of what is awaited, the server's unfinished line, and the list of extensions as the client may see it:
- * without XCLIENT and XFORWARD, which are between the servers (RFC 5321 4.1.1.1 for the list's form). Bytes pass line by line,
- * so that whatever is said in between stands at a line's beginning. What a reply means for the session is the judge's to
- * say.
+ * Owns the queue of what is awaited and the server's unfinished line. Bytes pass line by line, so that whatever is said in
+ * between stands at a line's beginning. What a reply means for the session is the judge's to say.
  */
+import type { Conclusion } from "../dialogue.ts";
 import { Lines, nothing } from "../lines.ts";
-import { afterWord, hasWord, isStrict } from "./line.ts";
+import { ExtensionList, type Offer } from "./extensions.ts";
+import { flawOf } from "./line.ts";
 import { REPLY_LINE_BYTES_MAX } from "./reply.ts";
 
 /**
@@ -17,10 +17,13 @@ import { REPLY_LINE_BYTES_MAX } from "./reply.ts";
  * - `mail-uncounted`, `recipient-uncounted`: MAIL and RCPT that the server is thought to refuse by their place or form.
  * - `message`: the end of a message that came by DATA.
  * - `chunk`, `last`: a BDAT, and the one that ends the message.
+ * - `starttls`: the client's STARTTLS, which the server is to answer.
+ * - `securing`: the RSET that went to the server in its place, where TLS ends here.
  */
 export type Awaited =
   | "greeting"
-  | "hello"
+  | "ehlo"
+  | "helo"
   | "mail"
   | "mail-uncounted"
   | "recipient"
@@ -32,10 +35,17 @@ export type Awaited =
   | "reset"
   | "auth"
   | "starttls"
+  | "securing"
   | "other";
 
-/** Takes the meaning of a reply. What it returns is the session's last word, and stands in the reply's place. */
-export type Judge = (awaited: Awaited, code: number) => Uint8Array | null;
+export interface Judge {
+  /** Takes the meaning of a reply. What it returns stands in the reply's place. */
+  reply(awaited: Awaited, code: number): Uint8Array | null;
+  /** The server's replies can be followed no more. */
+  astray(detail: string): void;
+  /** The turn of a conclusion has come. */
+  concluded(conclusion: Conclusion): void;
+}
 
 /** A greeting may have a page of legal notice, and HELP a manual. */
 const LINES_MAX = 1000;
@@ -47,18 +57,18 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const DASH = 0x2d;
 const ZERO = 0x30;
-const EQUALS = 0x3d;
 
-/** The code and the mark behind it. */
+/** The mark behind the code. */
 const MARK_AT = 3;
-const TEXT_AT = 4;
 
 export class Answers {
   readonly #judge: Judge;
   readonly #lines = new Lines(REPLY_LINE_BYTES_MAX);
-  /** In the order of the replies; a text is a reply of our own. It is never the first, whose turn would have come. */
-  readonly #awaited: (Awaited | Uint8Array)[] = ["greeting"];
-  #violation: string | null = null;
+  readonly #extensions: ExtensionList;
+  /** In the order of the replies, our own ones and the conclusion among them: these are never first, their turn would have come. */
+  readonly #awaited: (Awaited | Uint8Array | Conclusion)[] = ["greeting"];
+  /** Nothing that comes has a meaning any more. */
+  #over = false;
   /** Own replies that nothing stands in front of. */
   #due: Uint8Array[] = [];
   /** What passes of the chunk. */
@@ -67,21 +77,31 @@ export class Answers {
   /** The code of the reply that is not all there, and how many of its lines are; otherwise 0. */
   #code = 0;
   #linesSeen = 0;
-  /** The line of an EHLO reply that is the last to be shown so far: whether more follow is not known. */
-  #kept: Uint8Array | null = null;
-  #chunking = false;
+  /** The server has said that it ends the session (RFC 5321 3.8, 4.1.1.10). */
+  #parted = false;
 
-  constructor(judge: Judge) {
+  constructor(judge: Judge, offer: Offer) {
     this.#judge = judge;
-  }
-
-  get violation(): string | null {
-    return this.#violation;
+    this.#extensions = new ExtensionList(offer);
   }
 
   /** Whether the server offers BDAT, beyond doubt: an EHLO that is not answered may end that. */
   get chunking(): boolean {
-    return this.#chunking && !this.#awaited.includes("hello");
+    return this.#extensions.chunking && !this.#awaited.includes("ehlo") && !this.#awaited.includes("helo");
+  }
+
+  get awaitsGreeting(): boolean {
+    return this.#awaited[0] === "greeting";
+  }
+
+  /** Whether the server can take one more command: it does not owe too many answers already. */
+  get hasRoom(): boolean {
+    return this.#awaited.length < AWAITED_MAX;
+  }
+
+  /** Whether words of ours can be read as a reply: none is begun, and the server has not taken its leave. */
+  get canSpeak(): boolean {
+    return this.#code === 0 && !this.#parted && !this.#over;
   }
 
   /** The newest awaited thing that `filter` takes. */
@@ -93,16 +113,27 @@ export class Answers {
     return null;
   }
 
-  /** The server will answer this. False when it owes too many answers already. */
-  expect(awaited: Awaited): boolean {
-    if (awaited === "hello") this.#chunking = false;
-    return this.#push(awaited);
+  /** The server will answer this. */
+  expect(awaited: Awaited): void {
+    if (awaited === "ehlo" || awaited === "helo") this.#extensions.expect();
+    this.#awaited.push(awaited);
   }
 
   /** Says something in the server's place, once everything before it is answered. */
   say(reply: Uint8Array): void {
     if (this.#awaited.length === 0) this.#due.push(reply);
-    else this.#push(reply);
+    else this.#awaited.push(reply);
+  }
+
+  /** Ends the session, once everything before is answered. */
+  conclude(conclusion: Conclusion): void {
+    if (this.#awaited.length > 0) this.#awaited.push(conclusion);
+    else this.#end(conclusion);
+  }
+
+  /** Nothing that the server says from here on is looked at. */
+  stop(): void {
+    this.#over = true;
   }
 
   /** What was said, for the client, when nothing stands in front of it. */
@@ -113,51 +144,55 @@ export class Answers {
     return replies;
   }
 
+  /** The client has begun TLS: what the server offered before is void. */
+  forget(offer: Offer): void {
+    this.#extensions.expect(offer);
+  }
+
   /** What goes to the client for the server's bytes. */
   feed(chunk: Uint8Array): Uint8Array {
-    if (this.#violation !== null) return nothing;
-    this.#changed = this.#lines.heldBytes > 0 || this.#kept !== null;
+    if (this.#over) return nothing;
+    this.#changed = this.#lines.heldBytes > 0 || this.#extensions.keeps;
     this.#lines.feed(chunk);
-    while (this.#lines.unreadBytes > 0 && this.#violation === null) {
+    while (this.#lines.unreadBytes > 0 && !this.#over) {
       const line = this.#lines.next();
       if (line !== null) this.#line(line);
-      else if (this.#lines.tooLong) this.fail("overlong reply");
+      else if (this.#lines.tooLong) this.#astray("overlong reply");
     }
-    // The chunk's memory is the caller's.
-    if (this.#kept !== null) this.#kept = Uint8Array.from(this.#kept);
-    const held = this.#lines.heldBytes > 0 || this.#kept !== null;
-    const unchanged = !this.#changed && !held && this.#violation === null;
+    this.#extensions.detach();
+    if (this.#extensions.takeChanged()) this.#changed = true;
+    const held = this.#lines.heldBytes > 0 || this.#extensions.keeps;
+    const unchanged = !this.#changed && !held && !this.#over;
     const passed = unchanged ? chunk : Buffer.concat(this.#passed);
     this.#passed = [];
     return passed;
   }
 
-  /** Null, for the callers that have nothing else to give. */
-  fail(violation: string): null {
-    this.#violation ??= violation;
-    return null;
+  #end(conclusion: Conclusion): void {
+    this.#over = true;
+    this.#judge.concluded(conclusion);
   }
 
-  #push(awaited: Awaited | Uint8Array): boolean {
-    if (this.#awaited.length === AWAITED_MAX) this.fail("too many commands at once");
-    else this.#awaited.push(awaited);
-    return this.#violation === null;
+  #astray(detail: string): void {
+    this.#judge.astray(detail);
   }
 
   #line(line: Uint8Array): void {
     const code = codeOf(line);
-    if (code === 0) return void this.fail("malformed reply");
-    if (this.#code !== 0 && code !== this.#code && !this.#breakOff(code))
-      return void this.fail("mixed reply");
+    if (code === 0) return this.#astray("malformed reply");
+    if (this.#code !== 0 && code !== this.#code && !this.#breakOff(code)) return this.#astray("mixed reply");
     const awaited = this.#awaited[0];
     // A server may say at any time that it ends the session (RFC 5321 3.8).
-    if (awaited === undefined && code !== 421) return void this.fail("reply to nothing");
-    if (awaited === "hello" && code === 250) this.#extension(line);
-    else if (line[MARK_AT] === DASH) this.#passed.push(line);
-    if (line[MARK_AT] !== DASH) return this.#settle(line, code);
+    if (code === 421) this.#parted = true;
+    else if (awaited === undefined) return this.#astray("reply to nothing");
+    const isLast = line[MARK_AT] !== DASH;
+    if (awaited === "ehlo" && code === 250)
+      this.#passed.push(...this.#extensions.take(line, this.#linesSeen === 0));
+    else if (!isLast && awaited !== "securing") this.#passed.push(line);
+    if (isLast) return this.#settle(line, code);
     this.#code = code;
     this.#linesSeen++;
-    if (this.#linesSeen === LINES_MAX) this.fail("endless reply");
+    if (this.#linesSeen === LINES_MAX) this.#astray("endless reply");
   }
 
   /**
@@ -165,11 +200,10 @@ export class Answers {
    * follows is the reply to what the client said.
    */
   #breakOff(code: number): boolean {
-    if (this.#awaited[0] === "greeting") {
+    if (this.awaitsGreeting) {
       if (this.#awaited.length > 1) this.#next();
     } else if (code !== 421) return false;
-    if (this.#kept !== null) this.#passed.push(this.#kept);
-    this.#kept = null;
+    this.#passed.push(...this.#extensions.end("broken off"));
     this.#code = 0;
     this.#linesSeen = 0;
     return true;
@@ -177,65 +211,42 @@ export class Answers {
 
   /** The reply's last line. */
   #settle(line: Uint8Array, code: number): void {
+    const awaited = this.#awaited[0];
+    const replaced = typeof awaited === "string" ? this.#judge.reply(awaited, code) : null;
     this.#code = 0;
     this.#linesSeen = 0;
-    const awaited = this.#awaited[0];
-    const lastWord = typeof awaited === "string" ? this.#judge(awaited, code) : null;
-    if (this.#violation !== null) return;
-    if (lastWord !== null) {
-      this.#passed.push(lastWord);
-      this.#lines.rest();
+    if (code === 221) this.#parted = true;
+    if (replaced !== null) {
+      this.#passed.push(replaced);
       this.#changed = true;
-      return;
+    } else if (!this.#over) {
+      if (awaited === "ehlo" && code === 250) this.#passed.push(...this.#extensions.end("whole"));
+      else this.#passed.push(line);
     }
-    if (awaited === "hello" && code === 250) this.#release();
-    else this.#passed.push(line);
-    this.#next();
-    if (awaited === "starttls" && code === 220 && this.#lines.unreadBytes > 0) {
-      this.fail("bytes behind the reply to STARTTLS");
-    }
+    if (!this.#over) this.#next();
   }
 
-  /** What was first is answered; our own replies behind it are due. */
+  /** Whether the server has said more than it was asked for, in the same breath. */
+  get hasMore(): boolean {
+    return this.#lines.unreadBytes > 0;
+  }
+
+  /** What was first is answered; what is our own behind it is due. */
   #next(): void {
     this.#awaited.shift();
-    for (let own = this.#awaited[0]; own instanceof Uint8Array; own = this.#awaited[0]) {
-      this.#passed.push(own);
+    for (let own = this.#awaited[0]; own !== undefined && typeof own !== "string"; own = this.#awaited[0]) {
       this.#awaited.shift();
+      if (!(own instanceof Uint8Array)) return this.#end(own);
+      this.#passed.push(own);
       this.#changed = true;
     }
-  }
-
-  /** A line of an EHLO reply, of which the first only names the server. */
-  #extension(line: Uint8Array): void {
-    if (this.#linesSeen > 0) {
-      if (isKeyword(line, "XCLIENT") || isKeyword(line, "XFORWARD")) {
-        this.#changed = true;
-        return;
-      }
-      if (isKeyword(line, "CHUNKING")) this.#chunking = true;
-    }
-    if (this.#kept !== null) this.#passed.push(this.#kept);
-    this.#kept = line;
-  }
-
-  /** The EHLO reply is all there: the last line shown is to look like one. */
-  #release(): void {
-    let last = this.#kept;
-    this.#kept = null;
-    if (last === null) return;
-    if (last[MARK_AT] === DASH) {
-      last = Uint8Array.from(last);
-      last[MARK_AT] = SPACE;
-    }
-    this.#passed.push(last);
   }
 }
 
 /** 0 when the line is no reply's: three digits from 200 to 599, and a mark or the end behind them. */
 function codeOf(line: Uint8Array): number {
   const mark = line[MARK_AT];
-  if ((mark !== DASH && mark !== SPACE && mark !== CR) || !isStrict(line)) return 0;
+  if ((mark !== DASH && mark !== SPACE && mark !== CR) || flawOf(line) !== null) return 0;
   let code = 0;
   for (let index = 0; index < MARK_AT; index++) {
     const digit = line[index]! - ZERO;
@@ -243,10 +254,4 @@ function codeOf(line: Uint8Array): number {
     code = code * 10 + digit;
   }
   return code >= 200 && code <= 599 ? code : 0;
-}
-
-/** The two forms that servers use: `KEYWORD parameters` and `KEYWORD=parameters`. */
-function isKeyword(line: Uint8Array, keyword: string): boolean {
-  const end = TEXT_AT + keyword.length;
-  return hasWord(line, TEXT_AT, keyword) && (afterWord(line, end) === end || line[end] === EQUALS);
 }

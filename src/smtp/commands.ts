@@ -17,9 +17,15 @@ const verbs = [
   "STARTTLS",
   "XCLIENT",
   "XFORWARD",
+  "CONNECT",
+  "GET",
+  "POST",
 ] as const;
 
-/** The verbs that change what a session is about. All others, known or not, get their one reply and change nothing. */
+/**
+ * The verbs that change what a session is about, and three that are none of SMTP's, as Postfix has them
+ * (smtpd_forbidden_commands). All others, known or not, get their one reply and change nothing.
+ */
 export type Verb = (typeof verbs)[number];
 
 /** The line's verb; null when it is none of those that matter. */

@@ -8,12 +8,23 @@ const NUL = 0x00;
 const TAB = 0x09;
 const CR = 0x0d;
 const SPACE = 0x20;
+const DEL = 0x7f;
 
-/** It ends in CRLF, and has no NUL and no other CR: no two servers read it differently. `line` has one LF, at its end. */
-export function isStrict(line: Uint8Array): boolean {
+/** What two servers might read differently in a line, which has one LF, at its end: null when nothing is. */
+export function flawOf(line: Uint8Array): "NUL" | "CR" | "LF" | null {
   const end = line.length - 2;
-  for (let index = 0; index < end; index++) if (line[index] === CR || line[index] === NUL) return false;
-  return line[end] === CR;
+  for (let index = 0; index < end; index++) {
+    if (line[index] === CR) return "CR";
+    if (line[index] === NUL) return "NUL";
+  }
+  if (line[end] === CR) return null;
+  return line[end] === NUL ? "NUL" : "LF";
+}
+
+/** Whether these first bytes are no text: a TLS handshake in the clear, for one. */
+export function isForeign(bytes: Uint8Array): boolean {
+  const first = bytes[0] ?? SPACE;
+  return (first < SPACE && !isSpace(first)) || first >= DEL;
 }
 
 /** Whether `word`, which is in upper case, stands at `at`, in whatever case. */

@@ -4,6 +4,7 @@
  * PLAIN (RFC 4616 2) tells in its only response, LOGIN in its first. A password is never kept: of the response that has
  * one, only the name in front of it is.
  */
+import type { Witness } from "../dialogue.ts";
 import { textOf } from "../lines.ts";
 
 /** RFC 4616 2: an authentication identity has at most 255 octets. */
@@ -17,6 +18,41 @@ const authLine = /^\s*AUTH\s+(\S+)(?:\s+(\S+))?/i;
 const mechanismName = /^[A-Z0-9_-]{1,20}$/;
 
 const base64 = /^[A-Za-z0-9+/]+={0,2}$/;
+
+/** The logins of a session, one after the other. */
+export class Logins {
+  #login: Login | null = null;
+  #succeeded = false;
+
+  /** The server has taken one. */
+  get succeeded(): boolean {
+    return this.#succeeded;
+  }
+
+  /** Whether the AUTH line begins one: it does not when it names no mechanism. */
+  begin(line: Uint8Array): boolean {
+    this.#login = Login.begin(line);
+    return this.#login !== null;
+  }
+
+  /** The client's line behind a 334. */
+  respond(line: Uint8Array): void {
+    this.#login?.respond(line);
+  }
+
+  /**
+   * The server's last word on it, for the witness. 4xx is the server's own fault, and says nothing about the client's
+   * credentials.
+   */
+  settle(code: number, witness: Pick<Witness, "login">): void {
+    if (this.#login === null) return;
+    const { mechanism, user, cancelled } = this.#login;
+    this.#login = null;
+    const ok = code < 300;
+    this.#succeeded ||= ok;
+    if (ok || (code >= 500 && !cancelled)) witness.login(ok, mechanism, user);
+  }
+}
 
 export class Login {
   /** In upper case; `unknown` where it is no possible name, so that no client's text goes on. */

@@ -3,9 +3,42 @@
  * one that has mail, so that it comes back later instead of bouncing it. Limits and guards speak Postfix's own words.
  */
 import type { Address } from "../address.ts";
-import type { Dialogue } from "../dialogue.ts";
+import type { Dialogue, LimitedEvent } from "../dialogue.ts";
 import { bytesOf } from "../lines.ts";
 import type { SpokenReason } from "../outcome.ts";
+
+/** Postfix's own words for a command that comes too often. */
+const complaints: Readonly<Record<LimitedEvent, string>> = {
+  "message-rate": "too much mail",
+  "recipient-rate": "too many recipients",
+  "auth-rate": "too many AUTH commands",
+};
+
+/** What postern answers to commands in the server's place. */
+export const replies = {
+  beginTls: bytesOf("220 2.0.0 Ready to start TLS\r\n"),
+  tlsUnavailable: bytesOf("454 4.7.0 TLS not available due to local problem\r\n"),
+  tlsActive: bytesOf("554 5.5.1 Error: TLS already active\r\n"),
+  loggedIn: bytesOf("503 5.5.1 Error: already authenticated\r\n"),
+  /** RFC 4954 4, RFC 5248 for the enhanced code. */
+  loginNeedsTls: bytesOf("538 5.7.11 Encryption required for requested authentication mechanism\r\n"),
+  notImplemented: bytesOf("502 5.5.1 Error: command not implemented\r\n"),
+  tooMany: (event: LimitedEvent, client: Address) =>
+    bytesOf(`450 4.7.1 Error: ${complaints[event]} from ${client.text}\r\n`),
+  /** Postfix says the client's name here, and it has none. */
+  tooManyTls: (client: Address) =>
+    bytesOf(`454 4.7.0 Error: too many new TLS sessions from unknown[${client.text}]\r\n`),
+} as const;
+
+export function bareNewline(hostname: string, bare: "CR" | "LF"): Uint8Array {
+  return bytesOf(`521 5.5.2 ${hostname} Error: bare <${bare}> received\r\n`);
+}
+
+/** The same for a message, and the leave behind it: its server is not there any more. */
+export function messageRefused(hostname: string, bare: "CR" | "LF"): Uint8Array {
+  const refusal = bytesOf(`550 5.5.2 ${hostname} Error: bare <${bare}> received\r\n`);
+  return Buffer.concat([refusal, unavailable(hostname)]);
+}
 
 /** 4.3.2 is "system not accepting network messages" (RFC 3463 3.4). */
 export function unavailable(hostname: string): Uint8Array {
@@ -35,6 +68,12 @@ export function refusals(hostname: string): Dialogue["refusal"] {
       case "early-talk":
       case "command-injection":
         return bytesOf(`554 5.5.0 ${hostname} Error: SMTP protocol synchronization\r\n`);
+      case "bare-newline":
+        return bareNewline(hostname, "LF");
+      case "nul-byte":
+        return bytesOf(`521 5.5.2 ${hostname} Error: NUL byte received\r\n`);
+      case "line-too-long":
+        return bytesOf(`521 5.5.2 ${hostname} Error: line too long\r\n`);
       case "not-smtp":
         return bytesOf("221 2.7.0 Error: I can break rules, too. Goodbye.\r\n");
       case "upstream-unavailable":
@@ -42,9 +81,6 @@ export function refusals(hostname: string): Dialogue["refusal"] {
       case "identity-refused":
       case "tls-handshake":
       case "response-injection":
-      case "bare-newline":
-      case "nul-byte":
-      case "line-too-long":
       case "too-many-commands":
       case "protocol-violation":
         return unavailableReply;

@@ -1,17 +1,18 @@
 /**
- * Follows an SMTP session in both directions until it is encrypted: asks whether the client may go on as it does, refuses
- * what it may not, tells what became of its messages and logins, and keeps XCLIENT and XFORWARD between the servers.
+ * Follows an SMTP session in both directions: asks whether the client may go on as it does, refuses what it may not, tells
+ * what became of its messages and logins, and keeps XCLIENT and XFORWARD between the servers.
  *
  * The danger is a byte that we take for data and the server for a command, or the other way round. So commands end in
  * CRLF, messages in CRLF.CRLF, and a CR or LF that stands alone never passes. Where the server's answer decides what the
- * client's next bytes are (behind DATA, AUTH, STARTTLS), the client has to wait for it (RFC 2920 3.1).
+ * client's next bytes are (behind DATA, AUTH, STARTTLS; RFC 2920 3.1), they are kept back until it is there.
  *
  * - `command`: the client's next line is a command.
- * - `answer`: the server's turn; the client says nothing until it has spoken.
+ * - `answer`: what the client's next bytes are depends on the server's answer.
  * - `response`: the client's next line belongs to the AUTH before (RFC 4954 4).
- * - `data`: a message, up to its end (RFC 5321 4.1.1.4).
- * - `chunk`: counted octets of one (RFC 3030).
- * - `opaque`: TLS: nothing more is followed.
+ * - `content`: a message's content passes, and is no command.
+ * - `securing`: the client begins TLS with us, and says nothing before it has.
+ * - `opaque`: TLS with the server: nothing more is followed.
+ * - `ending`: postern's last word is said, or waits for its turn; the client is heard no more.
  *
  * Limits are counted where Postfix's smtpd counts them: AUTH always, MAIL and RCPT where their place and form are right.
  * Whether the place is right is judged as if all that is not answered yet went well; and EHLO or HELO has to come first,
@@ -19,19 +20,20 @@
  * be one too many, the session ends, so that there is no way around a limit.
  */
 import type { Address } from "../address.ts";
-import type { LimitedEvent, Watch, Witness } from "../dialogue.ts";
+import type { Conclusion, LimitedEvent, Stage, Watch, Witness } from "../dialogue.ts";
 import { bytesOf, Lines, nothing } from "../lines.ts";
-import { Answers, type Awaited } from "./answers.ts";
-import { chunkOf, hasPath, verbOf } from "./commands.ts";
-import { MessageEnd } from "./data.ts";
-import { isStrict } from "./line.ts";
-import { Login } from "./login.ts";
-import { unavailable } from "./refuse.ts";
+import type { Offence, SpokenReason } from "../outcome.ts";
+import { Answers, type Awaited, type Judge } from "./answers.ts";
+import { chunkOf, verbOf } from "./commands.ts";
+import { Content } from "./content.ts";
+import { Envelope } from "./envelope.ts";
+import { flawOf, isForeign } from "./line.ts";
+import { Logins } from "./login.ts";
+import type { SmtpDialogueOptions } from "./options.ts";
+import { bareNewline, messageRefused, refusals, replies, unavailable } from "./refuse.ts";
+import { Securing } from "./securing.ts";
 
-type State = "command" | "answer" | "response" | "data" | "chunk" | "opaque";
-
-/** The mail transaction: none, begun by MAIL, or so far that its content comes by BDAT and no more recipients do. */
-type Transaction = "none" | "begun" | "chunked";
+type State = "command" | "answer" | "response" | "content" | "securing" | "opaque" | "ending";
 
 /** RFC 4954 4. */
 const AUTH_LINE_BYTES_MAX = 12288;
@@ -39,127 +41,133 @@ const AUTH_LINE_BYTES_MAX = 12288;
 /** RFC 5321 4.5.3.1.4 says 512, extensions add to it; Postfix reads no more than this (line_length_limit). */
 const COMMAND_BYTES_MAX = 2048;
 
-/** What a good reply makes of the transaction. */
-const transactionAfter: Readonly<Partial<Record<Awaited, Transaction>>> = {
-  mail: "begun",
-  "mail-uncounted": "begun",
-  chunk: "chunked",
-  message: "none",
-  last: "none",
-  hello: "none",
-  reset: "none",
-};
-
-/** Any reply does that to the transaction, because the content is used up. */
-const spending: ReadonlySet<Awaited> = new Set<Awaited>(["chunk", "message", "last"]);
+/** So many of its commands postern itself refuses in a session: as many as Postfix does (smtpd_hard_error_limit). */
+const ERRORS_MAX = 20;
 
 /** The only replies that ask the client to go on. */
 const goAheads: Readonly<Partial<Record<Awaited, number>>> = { data: 354, auth: 334 };
 
-/** Postfix's own words. */
-const complaints: Readonly<Record<LimitedEvent, string>> = {
-  "message-rate": "too much mail",
-  "recipient-rate": "too many recipients",
-  "auth-rate": "too many AUTH commands",
-};
+const reset = bytesOf("RSET\r\n");
 
-const decides = (awaited: Awaited): boolean => transactionAfter[awaited] !== undefined;
-const isHello = (awaited: Awaited): boolean => awaited === "hello";
-
-const cr = bytesOf("\r");
-const notImplemented = bytesOf("502 5.5.1 Error: command not implemented\r\n");
-
-export interface SmtpWatchOptions {
-  readonly hostname: string;
-  readonly client: Address;
-  readonly witness: Witness;
-}
-
-export class SmtpWatch implements Watch {
-  readonly #hostname: string;
+export class SmtpWatch implements Watch, Judge {
+  conclusion: Conclusion | null = null;
+  readonly #options: SmtpDialogueOptions;
   readonly #client: Address;
   readonly #witness: Witness;
   readonly #lines = new Lines(AUTH_LINE_BYTES_MAX);
-  readonly #answers = new Answers((awaited, code) => this.#judge(awaited, code));
+  readonly #securing: Securing;
+  readonly #answers: Answers;
+  readonly #envelope: Envelope;
+  readonly #content = new Content();
+  readonly #logins = new Logins();
   #state: State = "command";
   #severed = false;
-  #closing = false;
   #changed = false;
-  /** The server has taken an EHLO or HELO. */
-  #introduced = false;
-  #transaction: Transaction = "none";
-  /** Of the transaction, as far as the server has taken them. */
-  #recipients = 0;
-  #end = new MessageEnd();
-  #octets = 0;
-  #login: Login | null = null;
+  #isFresh = true;
+  /** What the client said ahead of the server's answer. */
+  #ahead: Uint8Array = nothing;
+  #errors = 0;
 
-  constructor({ hostname, client, witness }: SmtpWatchOptions) {
-    this.#hostname = hostname;
+  constructor(options: SmtpDialogueOptions, client: Address, witness: Witness) {
+    this.#options = options;
     this.#client = client;
     this.#witness = witness;
+    this.#securing = new Securing(options);
+    this.#answers = new Answers(this, this.#securing.offer);
+    this.#envelope = new Envelope(this.#answers);
   }
 
-  get opaque(): boolean {
-    return this.#state === "opaque";
-  }
-
-  get violation(): string | null {
-    return this.#answers.violation;
-  }
-
-  get severed(): boolean {
-    return this.#severed;
-  }
-
-  get closing(): boolean {
-    return this.#closing;
+  get stage(): Stage {
+    switch (this.#state) {
+      case "answer":
+        return this.#ahead.length > 0 ? "waiting" : "following";
+      case "content":
+        return this.#severed ? "severed" : "following";
+      case "securing":
+      case "opaque":
+        return this.#state;
+      case "command":
+      case "response":
+      case "ending":
+        return "following";
+      default:
+        return this.#state satisfies never;
+    }
   }
 
   client(chunk: Uint8Array): Uint8Array {
-    if (this.violation !== null) return nothing;
-    this.#changed = this.#holding;
-    this.#lines.feed(chunk);
+    if (this.#isFresh) this.#meet(chunk);
+    this.#changed = this.#isHolding;
+    this.#lines.feed(this.#ahead.length === 0 ? chunk : Buffer.concat([this.#ahead, chunk]));
+    this.#ahead = nothing;
     const passed: Uint8Array[] = [];
-    while (this.#lines.unreadBytes > 0 && this.violation === null) {
+    while (this.#lines.unreadBytes > 0 && this.#state !== "answer") {
       const bytes = this.#next();
       if (bytes !== null) passed.push(bytes);
       else this.#changed = true;
     }
+    if (this.#lines.unreadBytes > 0) this.#keepAhead();
     if (this.#severed) return nothing;
-    const unchanged = !this.#changed && !this.#holding && this.violation === null;
-    return unchanged ? chunk : Buffer.concat(passed);
+    return this.#changed || this.#isHolding ? Buffer.concat(passed) : chunk;
   }
 
   server(chunk: Uint8Array): Uint8Array {
     if (this.#severed) return nothing;
-    return this.opaque ? chunk : this.#answers.feed(chunk);
+    return this.#state === "opaque" ? chunk : this.#answers.feed(chunk);
   }
 
   due(): Uint8Array {
     return this.#answers.due();
   }
 
-  get #holding(): boolean {
-    return this.#lines.heldBytes > 0 || (this.#state === "data" && this.#end.pending);
+  /** RFC 3207 4.2: what the client said before is void. */
+  secured(): void {
+    this.#state = "command";
+    this.#securing.done();
+    this.#envelope.forget();
+    this.#answers.forget(this.#securing.offer);
   }
 
-  /** What passes of the next line, or of the data at hand; null when it is held, or refused. */
+  lost(): Uint8Array {
+    return this.#answers.canSpeak ? unavailable(this.#options.hostname) : nothing;
+  }
+
+  get #isHolding(): boolean {
+    return this.#content.keepsCr || this.#lines.heldBytes > 0 || this.#ahead.length > 0;
+  }
+
+  /** The client's first bytes: are they SMTP, and is it its turn? */
+  #meet(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#isFresh = false;
+    if (this.#options.earlyTalk === "refuse" && this.#answers.awaitsGreeting) this.#offend("early-talk");
+    else if (isForeign(chunk)) this.#offend("not-smtp");
+  }
+
+  /** Behind STARTTLS they would be carried into the session that TLS is to protect (CVE-2011-0411). */
+  #keepAhead(): void {
+    const awaited = this.#answers.newest(() => true);
+    this.#changed = true;
+    if (awaited === "starttls" || awaited === "securing") this.#offend("command-injection");
+    else this.#ahead = Uint8Array.from(this.#lines.rest());
+  }
+
+  /** What passes of the next line, or of the content at hand; null when it is held, or refused. */
   #next(): Uint8Array | null {
-    // Nobody listens any more.
-    if (this.#closing) return this.#lines.rest();
     switch (this.#state) {
       case "command":
       case "response":
         return this.#line();
-      case "answer":
-        return this.#answers.fail("bytes ahead of the server's answer");
-      case "data":
-        return this.#data();
-      case "chunk":
-        return this.#octetsAtHand();
+      case "content":
+        return this.#pour();
+      case "securing":
+        return this.#offend("command-injection");
       case "opaque":
+      case "answer":
         return this.#lines.rest();
+      case "ending":
+        this.#lines.rest();
+        return null;
       default:
         return this.#state satisfies never;
     }
@@ -167,25 +175,32 @@ export class SmtpWatch implements Watch {
 
   #line(): Uint8Array | null {
     const line = this.#lines.next();
-    if (line === null) return this.#lines.tooLong ? this.#answers.fail("overlong line") : null;
-    if (!isStrict(line)) return this.#answers.fail("NUL, bare CR or bare LF");
+    if (line === null) return this.#lines.tooLong ? this.#offend("line-too-long") : null;
+    const flaw = flawOf(line);
+    if (flaw === "NUL") return this.#offend("nul-byte");
+    if (flaw !== null) return this.#finish("bare-newline", bareNewline(this.#options.hostname, flaw));
     if (this.#state === "command") return this.#command(line);
-    this.#login?.respond(line);
+    this.#logins.respond(line);
     this.#state = "answer";
     return this.#pass(line, "auth");
   }
 
   #command(line: Uint8Array): Uint8Array | null {
     const verb = verbOf(line);
-    if (line.length > COMMAND_BYTES_MAX && verb !== "AUTH") return this.#answers.fail("overlong line");
+    if (line.length > COMMAND_BYTES_MAX && verb !== "AUTH") return this.#offend("line-too-long");
+    if (!this.#answers.hasRoom) return this.#offend("too-many-commands");
     switch (verb) {
       case "EHLO":
+        return this.#pass(line, "ehlo");
       case "HELO":
-        return this.#pass(line, "hello");
+        return this.#pass(line, "helo");
       case "MAIL":
-        return this.#mail(line);
+        if (!this.#envelope.countsMail(line)) return this.#pass(line, "mail-uncounted");
+        return this.#witness.allows("message-rate") ? this.#pass(line, "mail") : this.#limit("message-rate");
       case "RCPT":
-        return this.#recipient(line);
+        if (!this.#envelope.countsRecipient(line)) return this.#pass(line, "recipient-uncounted");
+        if (!this.#witness.allows("recipient-rate")) return this.#limit("recipient-rate");
+        return this.#pass(line, "recipient");
       case "DATA":
         this.#state = "answer";
         return this.#pass(line, "data");
@@ -194,13 +209,16 @@ export class SmtpWatch implements Watch {
       case "AUTH":
         return this.#auth(line);
       case "STARTTLS":
-        this.#state = "answer";
-        return this.#pass(line, "starttls");
+        return this.#startTls(line);
       case "RSET":
         return this.#pass(line, "reset");
       case "XCLIENT":
       case "XFORWARD":
-        return this.#say(notImplemented);
+        return this.#refuse(replies.notImplemented);
+      case "CONNECT":
+      case "GET":
+      case "POST":
+        return this.#offend("not-smtp");
       case null:
         return this.#pass(line, "other");
       default:
@@ -208,138 +226,150 @@ export class SmtpWatch implements Watch {
     }
   }
 
-  #mail(line: Uint8Array): Uint8Array | null {
-    const introduced = this.#introduced || this.#answers.newest(isHello) !== null;
-    const counts = introduced && this.#expectedTransaction === "none" && hasPath(line, "FROM:");
-    if (!counts) return this.#pass(line, "mail-uncounted");
-    return this.#witness.allows("message-rate") ? this.#pass(line, "mail") : this.#refuse("message-rate");
-  }
-
-  #recipient(line: Uint8Array): Uint8Array | null {
-    const counts = this.#expectedTransaction === "begun" && hasPath(line, "TO:");
-    if (!counts) return this.#pass(line, "recipient-uncounted");
-    if (!this.#witness.allows("recipient-rate")) return this.#refuse("recipient-rate");
-    return this.#pass(line, "recipient");
-  }
-
-  /** What the transaction will be once all that is awaited has gone well. */
-  get #expectedTransaction(): Transaction {
-    const awaited = this.#answers.newest(decides);
-    return (awaited === null ? undefined : transactionAfter[awaited]) ?? this.#transaction;
-  }
-
   /** A server that offers no BDAT would take the octets for commands. */
   #chunk(line: Uint8Array): Uint8Array | null {
-    if (!this.#answers.chunking) return this.#say(notImplemented);
+    if (!this.#answers.chunking) return this.#refuse(replies.notImplemented);
     const chunk = chunkOf(line);
-    if (chunk === null) return this.#answers.fail("malformed BDAT");
-    this.#octets = chunk.octets;
-    if (chunk.octets > 0) this.#state = "chunk";
+    if (chunk === null) return this.#offend("protocol-violation");
+    this.#content.beginChunk(chunk.octets);
+    if (!this.#content.isWhole) this.#state = "content";
     return this.#pass(line, chunk.last ? "last" : "chunk");
   }
 
   #auth(line: Uint8Array): Uint8Array | null {
-    if (!this.#witness.allows("auth-rate")) return this.#refuse("auth-rate");
-    this.#login = Login.begin(line);
-    if (this.#login === null) return this.#pass(line, "other");
+    if (!this.#witness.allows("auth-rate")) return this.#limit("auth-rate");
+    if (this.#securing.loginHasToWait) return this.#refuse(replies.loginNeedsTls);
+    if (!this.#witness.mayLogIn()) return this.#offend("auth-failure-rate");
+    if (!this.#logins.begin(line)) return this.#pass(line, "other");
     this.#state = "answer";
     return this.#pass(line, "auth");
   }
 
-  #octetsAtHand(): Uint8Array {
-    const octets = this.#lines.take(this.#octets);
-    this.#octets -= octets.length;
-    if (this.#octets === 0) this.#state = "command";
-    return octets;
-  }
-
-  #data(): Uint8Array | null {
-    const heldCr = this.#end.pending;
-    const chunk = this.#lines.rest();
-    const length = this.#end.feed(chunk);
-    if (this.#end.bare !== null && !this.#severed) this.#sever();
-    let passed = this.#end.pending ? chunk.subarray(0, -1) : chunk;
-    if (length !== null) {
-      passed = chunk.subarray(0, length);
-      this.#lines.feed(chunk.subarray(length));
-      this.#finish();
+  /** Where TLS ends here, the server is told to forget what it knows, and its answer is the client's go-ahead. */
+  #startTls(line: Uint8Array): Uint8Array | null {
+    if (!this.#securing.isServers) {
+      const who = { client: this.#client, isLoggedIn: this.#logins.succeeded };
+      const refusal = this.#securing.refusal(who, this.#witness);
+      if (refusal !== null) return this.#refuse(refusal);
     }
-    return heldCr ? Buffer.concat([cr, passed]) : passed;
+    this.#state = "answer";
+    if (this.#securing.isServers) return this.#pass(line, "starttls");
+    this.#changed = true;
+    return this.#pass(reset, "securing");
   }
 
-  /** The server has not seen what stands alone, and will not see the message's end. */
-  #sever(): void {
+  #pour(): Uint8Array | null {
+    const passed = this.#content.take(this.#lines);
+    const { bare, isWhole } = this.#content;
+    if (bare !== null && !this.#severed) this.#sever(bare);
+    if (this.#severed) {
+      if (isWhole || this.#options.bareNewline === "close") this.#end();
+      return null;
+    }
+    if (isWhole) this.#state = "command";
+    if (isWhole && this.#content.isData) this.#answers.expect("message");
+    return passed;
+  }
+
+  /** The server has not seen what stands alone, and will not see the message's end: nobody is there to go on with. */
+  #sever(bare: "CR" | "LF"): void {
     this.#severed = true;
-    this.#witness.message(false, this.#recipients);
+    this.#witness.message(false, this.#envelope.takeRecipients());
+    const words = messageRefused(this.#options.hostname, bare);
+    this.conclusion = { outcome: "refused", reason: "bare-newline", detail: null, words };
   }
 
-  /** The message's end is there. */
-  #finish(): void {
-    this.#state = "command";
-    if (this.#end.bare === null) this.#answers.expect("message");
-    else this.#say(this.#close(`550 5.5.2 ${this.#hostname} Error: bare <${this.#end.bare}> received`));
+  #pass(line: Uint8Array, awaited: Awaited): Uint8Array {
+    this.#answers.expect(awaited);
+    return line;
   }
 
-  /** The session's last word: after this reply, the client is sent away, because nobody is there any more to talk to. */
-  #close(reply: string): Uint8Array {
-    this.#severed = true;
-    this.#closing = true;
-    return Buffer.concat([bytesOf(`${reply}\r\n`), unavailable(this.#hostname)]);
-  }
-
-  #pass(line: Uint8Array, awaited: Awaited): Uint8Array | null {
-    return this.#answers.expect(awaited) ? line : null;
-  }
-
-  #say(reply: Uint8Array): null {
+  /** A command that gets no further; the session goes on, unless there were too many of them. */
+  #refuse(reply: Uint8Array, reason: LimitedEvent | "too-many-errors" = "too-many-errors"): null {
     this.#answers.say(reply);
+    this.#errors++;
+    if (this.#errors < ERRORS_MAX) return null;
+    return this.#finish(reason, this.#words("too-many-errors"));
+  }
+
+  /** A client that keeps on over its limit has made no error: the end is the same, its reason is the limit. */
+  #limit(event: LimitedEvent): null {
+    return this.#refuse(replies.tooMany(event, this.#client), event);
+  }
+
+  /** The client has had its last chance: it is heard no more, and told so when its turn comes. */
+  #finish(reason: Conclusion["reason"], words: Uint8Array): null {
+    this.#end();
+    this.#answers.conclude({ outcome: "refused", reason, detail: null, words });
     return null;
   }
 
-  #refuse(event: LimitedEvent): null {
-    return this.#say(bytesOf(`${this.#complaint(event)}\r\n`));
+  #offend(reason: Offence | "auth-failure-rate"): null {
+    return this.#finish(reason, this.#words(reason));
   }
 
-  #complaint(event: LimitedEvent): string {
-    return `450 4.7.1 Error: ${complaints[event]} from ${this.#client.text}`;
+  #words(reason: SpokenReason): Uint8Array {
+    return refusals(this.#options.hostname)(reason, this.#client);
+  }
+
+  /** Whatever else the client says is not looked at. */
+  #end(): void {
+    this.#state = "ending";
+    this.#lines.rest();
+    this.#ahead = nothing;
+  }
+
+  concluded(conclusion: Conclusion): void {
+    this.conclusion = conclusion;
+  }
+
+  /** The server's fault: the client is told to come back, at once, unless it would take that for the rest of a reply. */
+  astray(detail: string, reason: "protocol-violation" | "response-injection" = "protocol-violation"): null {
+    return this.#stop({ outcome: "failed", reason, detail, words: this.lost() });
+  }
+
+  #stop(conclusion: Conclusion): null {
+    this.conclusion = conclusion;
+    this.#end();
+    this.#answers.stop();
+    return null;
   }
 
   /** Counts what the server has taken although it was not counted before. */
-  #countLate(event: LimitedEvent): Uint8Array | null {
-    return this.#witness.allows(event) ? null : this.#close(this.#complaint(event));
+  #countLate(event: "message-rate" | "recipient-rate"): Uint8Array | null {
+    if (this.#witness.allows(event)) return null;
+    const words = unavailable(this.#options.hostname);
+    this.#stop({ outcome: "refused", reason: event, detail: null, words });
+    return replies.tooMany(event, this.#client);
   }
 
-  /** What a reply means for the session. */
-  #judge(awaited: Awaited, code: number): Uint8Array | null {
+  reply(awaited: Awaited, code: number): Uint8Array | null {
     const good = code < 300;
-    if (!good && code < 400 && code !== goAheads[awaited]) return this.#answers.fail("reply out of step");
-    if (good || spending.has(awaited)) this.#transaction = transactionAfter[awaited] ?? this.#transaction;
+    if (!good && code < 400 && code !== goAheads[awaited]) return this.astray("reply out of step");
+    this.#envelope.replied(awaited, good);
     switch (awaited) {
-      case "mail":
       case "mail-uncounted":
-        if (good) this.#recipients = 0;
-        return good && awaited === "mail-uncounted" ? this.#countLate("message-rate") : null;
-      case "recipient":
+        return good ? this.#countLate("message-rate") : null;
       case "recipient-uncounted":
-        if (good) this.#recipients++;
-        return good && awaited === "recipient-uncounted" ? this.#countLate("recipient-rate") : null;
+        return good ? this.#countLate("recipient-rate") : null;
       case "data":
         return this.#dataReply(code);
       case "message":
       case "last":
-        this.#witness.message(good, this.#recipients);
-        this.#recipients = 0;
+        this.#witness.message(good, this.#envelope.takeRecipients());
         return null;
       case "auth":
-        return this.#authReply(code);
+        this.#state = code === 334 ? "response" : "command";
+        if (code !== 334) this.#logins.settle(code, this.#witness);
+        return null;
       case "starttls":
-        if (good && code !== 220) return this.#answers.fail("reply out of step");
-        this.#state = good ? "opaque" : "command";
-        return null;
-      case "hello":
-        this.#introduced ||= good;
-        return null;
+      case "securing":
+        return this.#startTlsReply(awaited, code);
       case "greeting":
+      case "ehlo":
+      case "helo":
+      case "mail":
+      case "recipient":
       case "chunk":
       case "reset":
       case "other":
@@ -349,23 +379,22 @@ export class SmtpWatch implements Watch {
     }
   }
 
-  #dataReply(code: number): null {
-    if (code < 300) return this.#answers.fail("reply out of step");
-    this.#state = code === 354 ? "data" : "command";
-    if (code === 354) this.#end = new MessageEnd();
-    // Without recipients there was no message to refuse: they have had their own refusals.
-    else if (this.#recipients > 0) this.#witness.message(false, this.#recipients);
-    return null;
+  #startTlsReply(awaited: "starttls" | "securing", code: number): Uint8Array | null {
+    const good = code < 300;
+    if (good && awaited === "starttls" && code !== 220) return this.astray("reply out of step");
+    // What the server says ahead of TLS would be read as if it had come inside (CVE-2011-0411 and its like).
+    if (good && this.#answers.hasMore) return this.astray("bytes behind the go-ahead", "response-injection");
+    if (!good) this.#state = "command";
+    else this.#state = awaited === "starttls" ? "opaque" : "securing";
+    return good && awaited === "securing" ? replies.beginTls : null;
   }
 
-  /** 4xx is the server's own fault, and says nothing about the client's credentials. */
-  #authReply(code: number): null {
-    this.#state = code === 334 ? "response" : "command";
-    if (code === 334 || this.#login === null) return null;
-    const { mechanism, user, cancelled } = this.#login;
-    this.#login = null;
-    if (code < 300) this.#witness.login(true, mechanism, user);
-    else if (code >= 500 && !cancelled) this.#witness.login(false, mechanism, user);
+  #dataReply(code: number): null {
+    if (code < 300) return this.astray("reply out of step");
+    this.#state = code === 354 ? "content" : "command";
+    if (code === 354) this.#content.beginData();
+    // Without recipients there was no message to refuse: they have had their own refusals.
+    else if (this.#envelope.recipients > 0) this.#witness.message(false, this.#envelope.recipients);
     return null;
   }
 }

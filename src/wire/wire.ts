@@ -7,8 +7,9 @@
  * The life of a connection: `connect` or a listener makes it; it calls its `owner` with data, end and drain; it is over
  * with `onError` or with its own `close()`, and calls nobody after that. Whoever takes a connection over sets `owner`.
  */
-import type { TlsFacts, TlsTerms } from "./tls.ts";
+
 import { Address, type AddressAndPort, type Endpoint, endpointText } from "../address.ts";
+import type { TlsFacts, TlsTerms } from "./tls.ts";
 
 /** How many clients the kernel may keep for us; it lowers it to its own net.core.somaxconn. */
 export const BACKLOG = 4096;

@@ -1,15 +1,27 @@
 /** Lines as bytes. */
 import t from "tap";
 import { bytesOf } from "../../src/lines.ts";
-import { afterSpace, afterWord, hasWord, isStrict } from "../../src/smtp/line.ts";
+import { afterSpace, afterWord, flawOf, hasWord } from "../../src/smtp/line.ts";
 
-t.test("isStrict is true when CRLF ends the line, and no other CR and no NUL is in it", async (t) => {
-  for (const line of ["\r\n", "NOOP\r\n", "\x7f\xff \t\r\n"])
-    t.ok(isStrict(bytesOf(line)), JSON.stringify(line));
-  for (const line of ["\n", "NOOP\n", "\r\r\n", "NO\rOP\r\n", "NO\rOP\n", "NO\0OP\r\n"]) {
-    t.notOk(isStrict(bytesOf(line)), JSON.stringify(line));
-  }
-});
+t.test(
+  "flawOf finds what two servers might read differently when it is there, and nothing else",
+  async (t) => {
+    for (const [line, flaw] of [
+      ["\r\n", null],
+      ["NOOP\r\n", null],
+      ["\x7f\xff \t\r\n", null],
+      ["\n", "LF"],
+      ["NOOP\n", "LF"],
+      ["\r\r\n", "CR"],
+      ["NO\rOP\r\n", "CR"],
+      ["NO\rOP\n", "CR"],
+      ["NO\0OP\r\n", "NUL"],
+      ["NOOP\0\r\n", "NUL"],
+      ["NOOP\0\n", "NUL"],
+    ] as const)
+      t.equal(flawOf(bytesOf(line)), flaw, JSON.stringify(line));
+  },
+);
 
 t.test("hasWord compares letters in any case when it finds the word, and nothing but letters", async (t) => {
   const line = bytesOf("x Mail-\r\n");

@@ -40,21 +40,20 @@ function check(text: string, cuts: readonly number[]): void {
   const end = strictEnd(text);
   const message = end < 0 ? text : text.slice(0, end);
   const bare = /\r(?!\n|$)|(?<!\r)\n/.exec(message);
-  const { severed, closing, violation } = followed.watch;
-  assert.equal(severed, bare !== null);
+  const { ended } = followed;
+  assert.equal(followed.watch.conclusion !== null, bare !== null);
   if (bare === null) {
     // A CR at the end is still to come.
     assert.equal(heard.slice(0, message.length), end < 0 ? message.replace(/\r$/, "") : message);
     assert.equal(laxEnds(heard.slice(0, message.length)), end < 0 ? 0 : 1);
     return;
   }
-  assert.equal(violation, null);
-  assert.equal(closing, end >= 0);
+  assert.equal(followed.end, end < 0 ? "severed" : "refused bare-newline");
   assert.ok(message.slice(0, bare.index).startsWith(heard), "nothing from the bare one on");
   assert.equal(laxEnds(heard), 0, "and no end");
   assert.deepEqual(followed.facts, ["message - 1"]);
   const reply = `550 5.5.2 mx.example.test Error: bare <${bare[0] === "\r" ? "CR" : "LF"}> received\r\n`;
-  assert.equal(followed.toClient.includes(reply), closing);
+  assert.equal(followed.toClient.includes(reply), ended);
 }
 
 t.test(
@@ -108,5 +107,5 @@ t.test("SmtpWatch follows what comes behind a message when it is pipelined", asy
   const followed = new Followed().play(inData);
   followed.client(bytesOf(`First.\r\n.\r\n${second.slice(0, head.length - 2)}`));
   t.equal(followed.asked.length, 4);
-  t.equal(followed.watch.violation, null);
+  t.equal(followed.end, "following");
 });

@@ -1,0 +1,27 @@
+/** What a session waits for on its way, and for how long at most where the configuration does not say. */
+
+/**
+ * What the session waits for, and so what its deadline means.
+ *
+ * - `header`: the PROXY header.
+ * - `monitor`: a load balancer's check converses with postern itself.
+ * - `handshake`: the client's side of a TLS handshake.
+ * - `connect`: an upstream connection.
+ * - `greet`: the upstream's greeting, and its belief in the identity.
+ * - `splice`: either side; bytes flow.
+ * - `farewell`: the client, to read what it was refused with; the lease is given back already.
+ * - `over`: nothing; all is given back.
+ */
+export type Phase = "header" | "monitor" | "handshake" | "connect" | "greet" | "splice" | "farewell" | "over";
+
+/** A refused client has this long to read its refusal and to close. */
+export const FAREWELL_MS = 2000;
+
+/** How long a load balancer's check may converse. */
+export const MONITOR_MS = 30_000;
+
+/** How long a client may take for its side of a TLS handshake: some round trips of the slowest links. */
+export const HANDSHAKE_MS = 30_000;
+
+/** A client whose upstream has ended may be silent for this long at most, and may take this long to get the last bytes. */
+export const AFTER_UPSTREAM_MS = 30_000;
