@@ -11,8 +11,9 @@
  * One lock guards it. Critical sections are of constant length, repair aside. A thread may die at any point of one: what
  * it held stands in a column of its own, and everything but the entries' own words can be built again; see `reclaim`.
  */
-import { Address, Network } from "../address.ts";
+import type { Address } from "../address.ts";
 import { Chains } from "./chains.ts";
+import { readEntry, readTotals, type TableEntry, type Totals } from "./entries.ts";
 import { Idle } from "./idle.ts";
 import { Lock } from "./lock.ts";
 import {
@@ -75,24 +76,6 @@ export interface Ended {
   readonly messages: number;
   /** Both directions. */
   readonly bytes: number;
-}
-
-export interface Totals {
-  readonly connections: number;
-  readonly refused: number;
-  readonly messages: number;
-  readonly bytes: number;
-}
-
-export interface TableEntry {
-  readonly scope: number;
-  readonly client: Network;
-  readonly concurrency: number;
-  /** The events of the window that began at `windowStart`; it may have lapsed, as only an event begins another. */
-  readonly window: Readonly<Record<keyof typeof counters, number>>;
-  readonly windowStart: number;
-  readonly lastSeen: number;
-  readonly totals: Totals;
 }
 
 export interface TableSummary {
@@ -197,7 +180,7 @@ export class Table {
   /** Every client in the table. The lock is taken for each one alone, so that they are of slightly different moments. */
   *entries(): Generator<TableEntry, void, undefined> {
     for (let index = NONE + 1; index <= Atomics.load(this.#memory.words, header.high); index++) {
-      const found = this.#locked(() => this.#read(index));
+      const found = this.#locked(() => readEntry(this.#memory, index));
       if (found !== null) yield found;
     }
   }
@@ -208,7 +191,7 @@ export class Table {
       capacity,
       used: words[header.used]!,
       evictions: doubles[header.evictions / 2]!,
-      evicted: this.#totals(header.evicted),
+      evicted: readTotals(this.#memory, header.evicted),
     }));
   }
 
@@ -353,41 +336,6 @@ export class Table {
     key[4] = prefix.d;
     key[5] = length;
     return this.#chains.bucket(key, 0);
-  }
-
-  #read(index: number): TableEntry | null {
-    const { words } = this.#memory;
-    const at = this.#memory.at(index);
-    if (words[at + entry.state] === BLANK) return null;
-    const word = (offset: number) => words[at + offset]! >>> 0;
-    const { scope, prefix, length, concurrency, windowStart, lastSeen } = entry;
-    const address = new Address(word(prefix), word(prefix + 1), word(prefix + 2), word(prefix + 3));
-    return {
-      scope: word(scope),
-      client: new Network(address, word(length)),
-      concurrency: word(concurrency),
-      window: {
-        connections: word(entry.counters + counters.connections),
-        messages: word(entry.counters + counters.messages),
-        recipients: word(entry.counters + counters.recipients),
-        auths: word(entry.counters + counters.auths),
-        tlsSessions: word(entry.counters + counters.tlsSessions),
-        authFailures: word(entry.counters + counters.authFailures),
-      },
-      windowStart: word(windowStart),
-      lastSeen: word(lastSeen),
-      totals: this.#totals(at + entry.totals),
-    };
-  }
-
-  #totals(at: number): Totals {
-    const total = (offset: number) => this.#memory.doubles[at / 2 + offset]!;
-    return {
-      connections: total(totals.connections),
-      refused: total(totals.refused),
-      messages: total(totals.messages),
-      bytes: total(totals.bytes),
-    };
   }
 
   #locked<Result>(work: () => Result): Result {

@@ -1,6 +1,7 @@
 /** The limits' table as the metrics and the admin pages want to see it: with scopes' names, and times as ages. */
 import type { Clock } from "../clock.ts";
-import type { Table, TableEntry } from "../limits/table.ts";
+import type { TableEntry } from "../limits/entries.ts";
+import type { Table } from "../limits/table.ts";
 import type { ClientEntry, ClientSource } from "../observe/clients.ts";
 
 export function clientSource(table: Table, scopes: readonly string[], clock: Clock): ClientSource {

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import type { Network } from "../../src/address.ts";
 import { Chains } from "../../src/limits/chains.ts";
+import type { TableEntry } from "../../src/limits/entries.ts";
 import { Lock } from "../../src/limits/lock.ts";
 import { BLANK, entry, header, Memory, NONE } from "../../src/limits/memory.ts";
-import { CONTROL, type Table, type TableEntry } from "../../src/limits/table.ts";
+import { CONTROL, type Table } from "../../src/limits/table.ts";
 
 const PATIENCE_MS = 5000;
 

@@ -2,15 +2,8 @@
 import fc from "fast-check";
 import t from "tap";
 import { Address, Network } from "../../src/address.ts";
-import {
-  CONTROL,
-  type Counter,
-  type Ended,
-  NO_LEASE,
-  Table,
-  type TableEntry,
-  type Visit,
-} from "../../src/limits/table.ts";
+import type { TableEntry } from "../../src/limits/entries.ts";
+import { CONTROL, type Counter, type Ended, NO_LEASE, Table, type Visit } from "../../src/limits/table.ts";
 import { checkTable, entryOf } from "./invariants.ts";
 
 const UNIT = 10;
