@@ -52,6 +52,8 @@ function measure(task: Task): number {
       messageRate: 0,
       recipientRate: 0,
       authRate: 0,
+      newTlsSessionRate: 0,
+      authFailureRate: 0,
       exceptions: [],
       ipv4PrefixLength: 32,
       ipv6PrefixLength: 64,

@@ -82,32 +82,28 @@ export class Limiter {
   }
 
   /**
-   * Counts what a connected client wants to do and judges it, under the same rules. Where there is no lease nothing is
+   * Counts what a connected client wants to do, or has done, and judges it under the same rules. Where there is no lease nothing is
    * counted, and as in Postfix neither is what has no limit: an uncounted event begins no window.
    */
   attempt(event: ClientEvent, { client, lease }: Connected, nowSeconds: number): Verdict<ClientEvent> {
-    const { counter, limit: option } = events[event];
-    const limit = this.#options[option];
-    if (limit === 0 || lease === NO_LEASE) return ALLOWED;
-    const unitSeconds = this.#options.timeUnitSeconds;
-    const count = this.#table.count(lease, counter, { nowSeconds, unitSeconds });
-    return exceeds(count, limit) ? this.#pardon(client, this.#exceeded(event, count, limit)) : ALLOWED;
+    const limit = this.#limitOf(event, lease);
+    if (limit === 0) return ALLOWED;
+    const count = this.#table.count(lease, events[event].counter, this.#time(nowSeconds));
+    return count > limit ? this.#pardon(client, this.#exceeded(event, count, limit)) : ALLOWED;
   }
 
   /**
-   * Judges by what was counted before, and counts nothing: a client with a TLS session in excess gets no other one, nor
-   * one with as many failed logins as it may have another login.
+   * Judges by what was counted before, and counts nothing. As in smtpd the first TLS session in excess comes to be, and is
+   * refused then; those after it are refused beforehand. No login is tried once as many have failed as may.
    */
   standing(
     event: "new-tls-session-rate" | "auth-failure-rate",
     { client, lease }: Connected,
     nowSeconds: number,
   ): Verdict<ClientEvent> {
-    const { counter, limit: option } = events[event];
-    const limit = this.#options[option];
-    if (limit === 0 || lease === NO_LEASE) return ALLOWED;
-    const unitSeconds = this.#options.timeUnitSeconds;
-    const count = this.#table.standing(lease, counter, { nowSeconds, unitSeconds });
+    const limit = this.#limitOf(event, lease);
+    if (limit === 0) return ALLOWED;
+    const count = this.#table.standing(lease, events[event].counter, this.#time(nowSeconds));
     const isSpent = event === "auth-failure-rate" ? count >= limit : count > limit;
     return isSpent ? this.#pardon(client, this.#exceeded(event, count, limit)) : ALLOWED;
   }
@@ -115,6 +111,15 @@ export class Limiter {
   /** The end of a connection; nothing to do where there was no lease. */
   disconnect(lease: number, ended: Ended, nowSeconds: number): void {
     if (lease !== NO_LEASE) this.#table.disconnect(lease, ended, nowSeconds);
+  }
+
+  /** 0 where the event is not counted. */
+  #limitOf(event: ClientEvent, lease: number): number {
+    return lease === NO_LEASE ? 0 : this.#options[events[event].limit];
+  }
+
+  #time(nowSeconds: number): { nowSeconds: number; unitSeconds: number } {
+    return { nowSeconds, unitSeconds: this.#options.timeUnitSeconds };
   }
 
   #judge(lease: number): Verdict<ConnectionExcess> {

@@ -66,6 +66,12 @@ export interface Visit {
   connections: number;
 }
 
+/** The moment at which a window is looked at, and how long windows are. */
+interface WindowTime {
+  readonly nowSeconds: number;
+  readonly unitSeconds: number;
+}
+
 /** What a client does in a session, each kind with a counter in the window. */
 export type Counter = Exclude<keyof typeof counters, "connections">;
 
@@ -129,7 +135,7 @@ export class Table {
       if (index === NONE) return NO_LEASE;
 
       const at = this.#memory.at(index);
-      this.#turnWindow(at, visit.nowSeconds, visit.unitSeconds);
+      this.#turnWindow(at, visit);
       visit.connections = this.#increment(at + entry.counters + counters.connections);
       words[at + entry.concurrency]! += 1;
       words[this.#memory.held(this.#thread, index)]! += 1;
@@ -142,20 +148,22 @@ export class Table {
   }
 
   /** Counts what the client of a lease does, in the window of all its counters; returns how many there are in it now. */
-  count(lease: number, counter: Counter, time: { nowSeconds: number; unitSeconds: number }): number {
+  count(lease: number, counter: Counter, time: WindowTime): number {
     return this.#locked(() => {
       const at = this.#leased(lease);
-      this.#turnWindow(at, time.nowSeconds, time.unitSeconds);
+      this.#turnWindow(at, time);
       return this.#increment(at + entry.counters + counters[counter]);
     });
   }
 
-  /** How many events of its kind the client of a lease has in the window now. */
-  standing(lease: number, counter: Counter, time: { nowSeconds: number; unitSeconds: number }): number {
+  /**
+   * How many events of a kind the client of a lease has in the window now. A look is no event: it begins no window, and a
+   * lapsed one stays as it is. Whoever has a lease has not been forgotten.
+   */
+  standing(lease: number, counter: Counter, time: WindowTime): number {
     return this.#locked(() => {
       const at = this.#leased(lease);
-      const lapsed = time.nowSeconds - this.#memory.words[at + entry.windowStart]! > time.unitSeconds;
-      return lapsed ? 0 : this.#memory.words[at + entry.counters + counters[counter]]!;
+      return this.#hasLapsed(at, time) ? 0 : this.#memory.words[at + entry.counters + counters[counter]]!;
     });
   }
 
@@ -301,15 +309,19 @@ export class Table {
    * left after that first second is forgotten no sooner than its window has lapsed.) So it is enough to ask for both
    * here, and an entry may be kept for as long as there is room.
    */
-  #turnWindow(at: number, nowSeconds: number, unitSeconds: number): void {
+  #turnWindow(at: number, time: WindowTime): void {
     const { words } = this.#memory;
-    const lapsed = nowSeconds - words[at + entry.windowStart]! > unitSeconds;
-    const forgotten =
+    const { nowSeconds, unitSeconds } = time;
+    const isForgotten =
       words[at + entry.concurrency] === 0 && nowSeconds - words[at + entry.lastSeen]! >= unitSeconds;
     words[at + entry.lastSeen] = nowSeconds;
-    if (!lapsed && !forgotten) return;
+    if (!isForgotten && !this.#hasLapsed(at, time)) return;
     words.fill(0, at + entry.counters, at + entry.counters + COUNTERS);
     words[at + entry.windowStart] = nowSeconds;
+  }
+
+  #hasLapsed(at: number, { nowSeconds, unitSeconds }: WindowTime): boolean {
+    return nowSeconds - this.#memory.words[at + entry.windowStart]! > unitSeconds;
   }
 
   #increment(counter: number): number {

@@ -21,6 +21,8 @@ export interface Report {
   readonly refused: number;
   readonly messages: number;
   readonly bytes: number;
+  /** Failed logins. */
+  readonly failures: number;
 }
 
 export const STOP = 0;
@@ -35,12 +37,15 @@ function hammer(task: Task): Report {
   Atomics.notify(task.signals, BEGUN);
   const table = new Table(task.memory, task.thread);
   const held: { client: number; lease: number }[] = [];
-  let [connections, refused, messages, bytes] = [0, 0, 0, 0];
+  let [connections, refused, messages, bytes, failures] = [0, 0, 0, 0, 0];
   for (let round = 0; round < task.rounds && Atomics.load(task.signals, STOP) === 0; round++) {
     if (held.length === task.leases || (held.length > 0 && Math.random() < 0.5)) {
       const lease = held.splice(Math.floor(Math.random() * held.length), 1)[0]!.lease;
       const isRefused = round % 2 === 0;
-      table.count(lease, "recipients", { nowSeconds: NOW, unitSeconds: 60 });
+      const time = { nowSeconds: NOW, unitSeconds: 60 };
+      const counted = table.count(lease, "authFailures", time);
+      if (table.standing(lease, "authFailures", time) < counted) throw new Error("less than was counted");
+      failures++;
       table.disconnect(lease, { refused: isRefused, messages: MESSAGES, bytes: BYTES }, NOW);
       messages += MESSAGES;
       bytes += BYTES;
@@ -62,7 +67,7 @@ function hammer(task: Task): Report {
     connections++;
     held.push({ client, lease });
   }
-  return { held: held.map(({ client }) => client), connections, refused, messages, bytes };
+  return { held: held.map(({ client }) => client), connections, refused, messages, bytes, failures };
 }
 
 parentPort?.postMessage(hammer(workerData));

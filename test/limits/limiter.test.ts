@@ -1,8 +1,7 @@
 /** The limits: what the real anvil(8) answered to the same events, and what postern adds to it. */
 import t from "tap";
 import { Address } from "../../src/address.ts";
-import type { LimitedEvent } from "../../src/dialogue.ts";
-import { type Admission, Limiter } from "../../src/limits/limiter.ts";
+import { type Admission, type ClientEvent, Limiter } from "../../src/limits/limiter.ts";
 import type { LimitOptions } from "../../src/limits/options.ts";
 import { Table } from "../../src/limits/table.ts";
 
@@ -16,6 +15,8 @@ const OFF: LimitOptions = {
   messageRate: 0,
   recipientRate: 0,
   authRate: 0,
+  newTlsSessionRate: 0,
+  authFailureRate: 0,
   exceptions: [],
   ipv4PrefixLength: 32,
   ipv6PrefixLength: 64,
@@ -169,15 +170,18 @@ t.test("Limiter refuses by a full table all but those whom limits do not bind", 
   t.equal(limiter({}, full).connect(CLIENT, 100).refused, false);
 });
 
-const attempts = (limits: Limiter, lease: number, event: LimitedEvent, seconds: readonly number[]) =>
+const attempts = (limits: Limiter, lease: number, event: ClientEvent, seconds: readonly number[]) =>
   seconds.map((now) => !limits.attempt(event, { client: CLIENT, lease }, now).refused);
 
 t.test("Limiter.attempt refuses each event beyond its own limit, and says what was counted", async (t) => {
-  const limits = limiter({ messageRate: 2, recipientRate: 3, authRate: 1 });
+  const rates = { messageRate: 2, recipientRate: 3, authRate: 1, newTlsSessionRate: 2, authFailureRate: 1 };
+  const limits = limiter(rates);
   const { lease } = limits.connect(CLIENT, 100);
   t.strictSame(attempts(limits, lease, "message-rate", [100, 100, 100]), [true, true, false]);
   t.strictSame(attempts(limits, lease, "recipient-rate", [100, 100, 100, 100]), [true, true, true, false]);
   t.strictSame(attempts(limits, lease, "auth-rate", [100, 100]), [true, false]);
+  t.strictSame(attempts(limits, lease, "new-tls-session-rate", [100, 100, 100]), [true, true, false]);
+  t.strictSame(attempts(limits, lease, "auth-failure-rate", [100, 100]), [true, false]);
   const verdict = limits.attempt("recipient-rate", { client: CLIENT, lease }, 100);
   t.strictSame(verdict, { excess: "recipient-rate", count: 5, limit: 3, refused: true });
 });
@@ -216,4 +220,96 @@ t.test("Limiter.attempt refuses nobody whom limits do not bind", async (t) => {
   const crowded = limiter({ ...strict, dryRun: true }, full);
   const { lease: none } = crowded.connect(CLIENT, 100);
   t.strictSame(attempts(crowded, none, "message-rate", [100, 100]), [true, true], "without a lease");
+});
+
+/** What smtpd says to a client that asks for a new TLS session: Postfix's two questions, in their order. */
+function starttls(limits: Limiter, lease: number, now: number): "220" | "421" | "454" {
+  const who = { client: CLIENT, lease };
+  if (limits.standing("new-tls-session-rate", who, now).refused) return "454";
+  return limits.attempt("new-tls-session-rate", who, now).refused ? "421" : "220";
+}
+
+/** What a client hears that does not know its password. */
+function login(limits: Limiter, lease: number, now: number): "535" | "421" {
+  const who = { client: CLIENT, lease };
+  if (limits.standing("auth-failure-rate", who, now).refused) return "421";
+  limits.attempt("auth-failure-rate", who, now);
+  return "535";
+}
+
+t.test(
+  "Limiter refuses TLS sessions as smtpd does: the first in excess late, those after it early",
+  async (t) => {
+    const limits = limiter({ newTlsSessionRate: 2 });
+    const { lease } = limits.connect(CLIENT, 100);
+    const answers = [100, 100, 104, 104, 110].map((now) => starttls(limits, lease, now));
+    t.strictSame(answers, ["220", "220", "421", "454", "454"]);
+    const early = limits.standing("new-tls-session-rate", { client: CLIENT, lease }, 110);
+    t.strictSame(
+      early,
+      { excess: "new-tls-session-rate", count: 3, limit: 2, refused: true },
+      "none was added",
+    );
+    t.equal(starttls(limits, limits.connect(CLIENT, 110).lease, 110), "454", "another connection");
+    t.equal(starttls(limits, lease, 111), "220", "another window");
+  },
+);
+
+t.test("Limiter.standing begins no window when the last one has lapsed", async (t) => {
+  const limits = limiter({ newTlsSessionRate: 1 });
+  const { lease } = limits.connect(CLIENT, 100);
+  t.equal(starttls(limits, lease, 100), "220");
+  t.equal(limits.standing("new-tls-session-rate", { client: CLIENT, lease }, 111).refused, false);
+  t.strictSame(
+    [112, 122, 122, 123].map((now) => starttls(limits, lease, now)),
+    ["220", "421", "454", "220"],
+    "112 begins a window, not 111",
+  );
+});
+
+t.test("Limiter lets as many logins fail as it may, and tries no other in the window", async (t) => {
+  const limits = limiter({ authFailureRate: 2 });
+  const { lease } = limits.connect(CLIENT, 100);
+  t.strictSame(
+    [101, 105, 110, 110].map((now) => login(limits, lease, now)),
+    ["535", "535", "421", "421"],
+  );
+  const verdict = limits.standing("auth-failure-rate", { client: CLIENT, lease }, 110);
+  t.strictSame(verdict, { excess: "auth-failure-rate", count: 2, limit: 2, refused: true });
+  t.equal(login(limits, limits.connect(CLIENT, 110).lease, 110), "421", "another connection");
+  t.equal(login(limits, lease, 111), "535", "another window");
+});
+
+t.test("Limiter.standing refuses nobody whom limits do not bind", async (t) => {
+  const strict = { newTlsSessionRate: 1, authFailureRate: 1 };
+  const dry = limiter({ ...strict, dryRun: true });
+  const { lease } = dry.connect(CLIENT, 100);
+  for (let time = 0; time < 3; time++) {
+    t.equal(starttls(dry, lease, 100), "220");
+    t.equal(login(dry, lease, 100), "535");
+  }
+  const who = { client: CLIENT, lease };
+  const expected = { count: 3, limit: 1, refused: false };
+  t.strictSame(dry.standing("new-tls-session-rate", who, 100), {
+    excess: "new-tls-session-rate",
+    ...expected,
+  });
+  t.strictSame(dry.standing("auth-failure-rate", who, 100), { excess: "auth-failure-rate", ...expected });
+
+  const full = new Table(Table.allocate({ entries: 1, threads: 1 }), 0);
+  const free: [string, Limiter][] = [
+    ["an exception", limiter({ ...strict, exceptions: ["203.0.113.0/24"] })],
+    ["limits that are off", limiter({})],
+    ["another client's place", limiter({ ...strict, dryRun: true }, full)],
+  ];
+  limiter({}, full).connect(ip("192.0.2.1"), 100);
+  for (const [what, limits] of free) {
+    const connected = { client: CLIENT, lease: limits.connect(CLIENT, 100).lease };
+    for (let time = 0; time < 3; time++) {
+      t.equal(starttls(limits, connected.lease, 100), "220", what);
+      t.equal(login(limits, connected.lease, 100), "535", what);
+    }
+    t.equal(limits.standing("new-tls-session-rate", connected, 100).excess, null, what);
+    t.equal(limits.standing("auth-failure-rate", connected, 100).excess, null, what);
+  }
 });

@@ -27,7 +27,16 @@ interface ModelClient {
   totals: { connections: number; refused: number; messages: number; bytes: number };
 }
 
-const emptyWindow = { connections: 0, messages: 0, recipients: 0, auths: 0 };
+const emptyWindow: TableEntry["window"] = {
+  connections: 0,
+  messages: 0,
+  recipients: 0,
+  auths: 0,
+  tlsSessions: 0,
+  authFailures: 0,
+};
+
+const countersInSessions: Counter[] = ["messages", "recipients", "auths", "tlsSessions", "authFailures"];
 
 /** The table as one would write it without shared memory. Idle clients are in `idle`, the oldest first. */
 class Model {
@@ -68,6 +77,11 @@ class Model {
     return count;
   }
 
+  standing(client: number, counter: Counter, now: number): number {
+    const { start, window } = this.clients.get(client)!;
+    return now > start + UNIT ? 0 : window[counter];
+  }
+
   disconnect(client: number, ended: Ended, now: number): void {
     const found = this.clients.get(client)!;
     found.seen = now;
@@ -102,7 +116,7 @@ class Model {
 
 type Step =
   | { kind: "connect"; client: number; thread: number }
-  | { kind: "count"; which: number; counter: Counter }
+  | { kind: "count" | "standing"; which: number; counter: Counter }
   | { kind: "disconnect"; which: number; ended: Ended }
   | { kind: "wait"; seconds: number };
 
@@ -120,11 +134,11 @@ const steps = fc.array(
       }),
     },
     {
-      weight: 4,
+      weight: 6,
       arbitrary: fc.record({
-        kind: fc.constant("count" as const),
+        kind: fc.constantFrom("count", "standing"),
         which: fc.nat(),
-        counter: fc.constantFrom("messages", "recipients", "auths"),
+        counter: fc.constantFrom(...countersInSessions),
       }),
     },
     {
@@ -143,7 +157,8 @@ const steps = fc.array(
       }),
     },
   ),
-  { maxLength: 120 },
+  // Long enough, each time, for windows that lapse over counted events.
+  { maxLength: 120, size: "max" },
 );
 
 class Comparison {
@@ -168,7 +183,8 @@ class Comparison {
       case "disconnect":
         return this.#disconnect(step.which, step.ended);
       case "count":
-        return this.#count(step.which, step.counter);
+      case "standing":
+        return this.#ask(step.kind, step.which, step.counter);
       case "wait":
         this.#now += step.seconds;
         return;
@@ -214,12 +230,12 @@ class Comparison {
     this.#leases.push({ client, lease, thread });
   }
 
-  #count(which: number, counter: Counter): void {
+  #ask(kind: "count" | "standing", which: number, counter: Counter): void {
     const held = this.#leases[which % Math.max(1, this.#leases.length)];
     if (held === undefined) return;
     const time = { nowSeconds: this.#now, unitSeconds: UNIT };
-    const found = this.#tables[held.thread]!.count(held.lease, counter, time);
-    same(found, this.#model.count(held.client, counter, this.#now), `answer for ${counter}`);
+    const found = this.#tables[held.thread]![kind](held.lease, counter, time);
+    same(found, this.#model[kind](held.client, counter, this.#now), `${kind} of ${counter}`);
   }
 
   #disconnect(which: number, ended: Ended): void {
@@ -294,7 +310,7 @@ t.test(
   },
 );
 
-t.test("Table.disconnect and count throw when the lease is not held by this thread", async (t) => {
+t.test("Table.disconnect, count and standing throw when the lease is not held by this thread", async (t) => {
   const memory = Table.allocate({ entries: 2, threads: 2 });
   const [table, other] = [new Table(memory, 0), new Table(memory, 1)];
   const ended = { refused: false, messages: 0, bytes: 0 };
@@ -302,10 +318,12 @@ t.test("Table.disconnect and count throw when the lease is not held by this thre
   const time = { nowSeconds: START, unitSeconds: UNIT };
   t.throws(() => other.disconnect(lease, ended, START), /not held by thread 1/);
   t.throws(() => other.count(lease, "messages", time), /not held by thread 1/);
+  t.throws(() => other.standing(lease, "messages", time), /not held by thread 1/);
   table.disconnect(lease, ended, START);
   for (const wrong of [lease, NO_LEASE, 0, 2, 3, 4]) {
     t.throws(() => table.disconnect(wrong, ended, START), /not held by thread 0/, `lease ${wrong}`);
     t.throws(() => table.count(wrong, "auths", time), /not held by thread 0/, `lease ${wrong}`);
+    t.throws(() => table.standing(wrong, "auths", time), /not held by thread 0/, `lease ${wrong}`);
   }
   checkTable(memory);
 });
