@@ -31,6 +31,7 @@ function record(line: number, outcome: SessionRecord["outcome"]): SessionRecord 
     bytesOut: 733,
     smtp: { mails: 1, recipients: 1, refused: 0 },
     inspected: "full",
+    tls: null,
   };
 }
 

@@ -68,7 +68,7 @@ export interface LimitEvent {
   readonly service: string;
   readonly client: Address;
   readonly reason: Reason;
-  /** What the client came to, this time included. */
+  /** What the client came to; this time included, where it was let come to it. */
   readonly count: number;
   readonly limit: number;
   /** True: the limit is only tried out, and the client was let in. */
@@ -79,6 +79,8 @@ export interface LimitEvent {
 export interface Login {
   readonly client: Address;
   readonly ok: boolean;
+  /** Whether the client said it inside TLS that ended here. */
+  readonly tls: boolean;
   /** The mechanism, as the client said it. */
   readonly method: string;
   /** The user, as the client said it; null where the mechanism does not show it. */

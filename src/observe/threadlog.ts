@@ -7,6 +7,7 @@
  */
 import type { Logger } from "pino";
 import type { AddressAndPort } from "../address.ts";
+import { offences, type Reason } from "../outcome.ts";
 import type { LimitEvent, ListenerName, Login, SessionRecord, SmtpTally } from "../record.ts";
 import { foreignText } from "./foreign.ts";
 import { type EventLog, type Fields, logger } from "./logger.ts";
@@ -20,6 +21,9 @@ const BATCH_LENGTH_MAX = 64 * 1024;
 
 /** About 10,000 session lines: seconds of full load while the control thread is busy. */
 const BACKLOG_LENGTH_MAX = 4 * 1024 * 1024;
+
+/** The reasons whose sessions end with a security event. */
+const offending: ReadonlySet<Reason | null> = new Set(offences);
 
 export interface ThreadLogOptions {
   readonly level: LogLevel;
@@ -47,10 +51,14 @@ export class ThreadLog implements EventLog {
     this.#logger = logger(options.level, { write: (line) => this.#write(line) });
   }
 
-  /** The one line of a session that has ended. Health checks come every few seconds for ever: they are for debugging. */
+  /**
+   * The one line of a session that has ended, behind its security event where an offence was its end. Health checks come
+   * every few seconds for ever: they are for debugging.
+   */
   session(listener: ListenerName, record: SessionRecord): void {
     const level = record.outcome === "healthcheck" ? "debug" : "info";
     if (!this.#logger.isLevelEnabled(level)) return;
+    if (record.outcome === "refused" && offending.has(record.reason)) this.#offence(listener.name, record);
     this.#logger[level]({
       event: "session",
       id: record.id,
@@ -66,6 +74,7 @@ export class ThreadLog implements EventLog {
       bytesOut: record.bytesOut,
       smtp: record.smtp === null ? undefined : tally(record.smtp),
       inspected: listener.protocol === "smtp" ? record.inspected : undefined,
+      tls: record.tls === null ? undefined : { version: record.tls.version, cipher: record.tls.cipher },
       detail: record.detail ?? undefined,
     });
   }
@@ -77,7 +86,7 @@ export class ThreadLog implements EventLog {
   }
 
   /** A login that the upstream has judged, for those who ban. */
-  login(service: string, { client, ok, method, user }: Login): void {
+  login(service: string, { client, ok, tls, method, user }: Login): void {
     this.#logger.info({
       event: "sec.auth",
       service,
@@ -85,7 +94,7 @@ export class ThreadLog implements EventLog {
       ok,
       user: user === null ? null : foreignText(user),
       method: foreignText(method),
-      tls: false,
+      tls,
     });
   }
 
@@ -102,6 +111,18 @@ export class ThreadLog implements EventLog {
     this.#batch = "";
     Atomics.add(this.#options.backlog, 0, batch.length);
     this.#options.send(batch);
+  }
+
+  /** What no mail client does was the session's end, for those who ban. */
+  #offence(service: string, { client, reason, detail }: SessionRecord): void {
+    if (client === null) return;
+    this.#logger.info({
+      event: "sec.protocol",
+      service,
+      client: { ip: client.address.text },
+      reason,
+      detail: detail ?? undefined,
+    });
   }
 
   #write(line: string): void {

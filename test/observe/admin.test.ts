@@ -74,7 +74,8 @@ t.test("/readyz answers 503 with the reason when clients should go elsewhere", a
 t.test("/api/clients gives the busiest first", async (t) => {
   const { get } = await open(t);
   const all: unknown = await (await get("/api/clients")).json();
-  const window = { startedSecondsAgo: 9, connections: 1, messages: 0, recipients: 0, auths: 0 };
+  const events = { messages: 0, recipients: 0, auths: 0, tlsSessions: 0, authFailures: 0 };
+  const window = { startedSecondsAgo: 9, connections: 1, ...events };
   const seen = { lastSeenSecondsAgo: 5, window };
   const quiet = { concurrency: 0, refused: 0, messages: 0, bytes: 0 };
   t.same(all, [

@@ -17,7 +17,15 @@ export function clientEntry(text: string, entry: Partial<ClientEntry>): ClientEn
     bytes: 0,
     concurrency: 0,
     lastSeenSecondsAgo: 5,
-    window: { startedSecondsAgo: 9, connections: 1, messages: 0, recipients: 0, auths: 0 },
+    window: {
+      startedSecondsAgo: 9,
+      connections: 1,
+      messages: 0,
+      recipients: 0,
+      auths: 0,
+      tlsSessions: 0,
+      authFailures: 0,
+    },
     ...entry,
   };
 }
@@ -44,6 +52,7 @@ export const session: SessionRecord = {
   bytesOut: 733,
   smtp: { mails: 1, recipients: 1, refused: 0 },
   inspected: "full",
+  tls: null,
 };
 
 export interface Remembered {

@@ -114,6 +114,12 @@ t.test("Metrics shows what the threads have counted, at each scrape anew", async
     thread.login(0, false);
   }
   threads[0]?.ended(1, { ...session, outcome: "healthcheck" });
+  // A TLS session in excess is refused as a command or as a session, and stands for one reason.
+  threads[0]?.refused(1, "new-tls-session-rate");
+  threads[1]?.ended(1, { ...session, outcome: "refused", reason: "new-tls-session-rate" });
+  threads[1]?.ended(1, { ...session, outcome: "refused", reason: "auth-failure-rate" });
+  threads[1]?.ended(1, { ...session, outcome: "refused", reason: "command-injection" });
+  threads[1]?.ended(1, { ...session, outcome: "failed", reason: "response-injection" });
   threads[0]?.login(0, true);
   const { values } = await scrape(metrics);
   const expected: Record<string, number> = {
@@ -122,6 +128,10 @@ t.test("Metrics shows what the threads have counted, at each scrape anew", async
     'postern_sessions_total{listener="smtp",outcome="refused"}': 2,
     'postern_refused_total{listener="smtp",reason="proxy-missing"}': 2,
     'postern_refused_total{listener="smtp",reason="message-rate"}': 2,
+    'postern_refused_total{listener="imaps",reason="new-tls-session-rate"}': 2,
+    'postern_refused_total{listener="imaps",reason="auth-failure-rate"}': 1,
+    'postern_refused_total{listener="imaps",reason="command-injection"}': 1,
+    'postern_refused_total{listener="imaps",reason="response-injection"}': 0,
     'postern_messages_total{listener="smtp"}': 2,
     'postern_messages_total{listener="imaps"}': 0,
     'postern_auth_total{listener="smtp",result="ok"}': 1,

@@ -2,6 +2,7 @@
 import t from "tap";
 import type { LogLevel } from "../../src/observe/options.ts";
 import { ThreadLog } from "../../src/observe/threadlog.ts";
+import { offences, outcomes, reasons } from "../../src/outcome.ts";
 import { session } from "./fixtures.ts";
 
 const listener = { name: "smtp", protocol: "smtp" };
@@ -66,6 +67,61 @@ t.test("session writes how much was read of SMTP, and nothing of it of other pro
   t.match(imap, /"bytesOut":733\}$/);
 });
 
+t.test("session writes the client's TLS where it ended here, and no more of it than that", async (t) => {
+  const { log, batches } = make();
+  const tls = { version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384", resumed: true };
+  log.session(listener, { ...session, tls, detail: "a phrase" });
+  log.flush();
+  t.match(
+    lines(batches)[0],
+    /"inspected":"full","tls":\{"version":"TLSv1.3","cipher":"TLS_AES_256_GCM_SHA384"\},"detail":"a phrase"\}$/,
+  );
+});
+
+t.test("session writes a security event before its line when an offence was its end", async (t) => {
+  const { log, batches } = make();
+  const submission = { name: "submission", protocol: "smtp" };
+  log.session(submission, { ...session, outcome: "refused", reason: "bare-newline", detail: "a phrase" });
+  log.session(listener, { ...session, outcome: "refused", reason: "early-talk" });
+  log.flush();
+  const [first, second, third, fourth, ...more] = lines(batches);
+  t.equal(
+    first,
+    '{"level":"info","time":"…","event":"sec.protocol","service":"submission","client":{"ip":"203.0.113.7"},"reason":"bare-newline","detail":"a phrase"}',
+  );
+  t.match(second, /"event":"session".*"reason":"bare-newline"/);
+  t.equal(
+    third,
+    '{"level":"info","time":"…","event":"sec.protocol","service":"smtp","client":{"ip":"203.0.113.7"},"reason":"early-talk"}',
+  );
+  t.match(fourth, /"event":"session".*"reason":"early-talk"/);
+  t.same(more, []);
+});
+
+t.test("session writes a security event for each offence, and for nothing else", async (t) => {
+  const offended = reasons.filter((reason) => {
+    const { log, batches } = make();
+    log.session(listener, { ...session, outcome: "refused", reason });
+    log.flush();
+    return batches.join("").includes("sec.protocol");
+  });
+  t.same(offended, [...offences]);
+  const { log, batches } = make();
+  for (const outcome of outcomes) {
+    if (outcome !== "refused") log.session(listener, { ...session, outcome, reason: "protocol-violation" });
+  }
+  log.session(listener, { ...session, client: null, outcome: "refused", reason: "protocol-violation" });
+  log.flush();
+  t.notMatch(batches.join(""), "sec.", "the server's fault, or nobody's");
+});
+
+t.test("session writes no security event when only warnings are wanted", async (t) => {
+  const { log, batches } = make("warn");
+  log.session(listener, { ...session, outcome: "refused", reason: "early-talk" });
+  log.flush();
+  t.same(batches, []);
+});
+
 t.test("session writes a health check only at level debug", async (t) => {
   const quiet = make("info");
   quiet.log.session(listener, { ...session, outcome: "healthcheck" });
@@ -90,19 +146,19 @@ t.test("limit writes who went beyond which limit", async (t) => {
 t.test("login writes what a client chose so that no pattern can match inside it", async (t) => {
   const { log, batches } = make();
   const { address: client } = session.client!;
-  log.login("smtp", { client, ok: true, method: "PLAIN", user: "al-i_ce+1@example.test" });
+  log.login("smtp", { client, ok: true, tls: true, method: "PLAIN", user: "al-i_ce+1@example.test" });
   const user = 'x","client":{"ip":"192.0.2.1"} é\u{1f600}\n';
-  log.login("smtp", { client, ok: false, method: 'X"\r\n', user });
-  log.login("smtp", { client, ok: false, method: "GSSAPI", user: null });
+  log.login("smtp", { client, ok: false, tls: false, method: 'X"\r\n', user });
+  log.login("smtp", { client, ok: false, tls: false, method: "GSSAPI", user: null });
   log.flush();
   const [first = "", second = "", third = ""] = lines(batches);
   t.equal(
     first,
-    '{"level":"info","time":"…","event":"sec.auth","service":"smtp","client":{"ip":"203.0.113.7"},"ok":true,"user":"al-i_ce+1@example.test","method":"PLAIN","tls":false}',
+    '{"level":"info","time":"…","event":"sec.auth","service":"smtp","client":{"ip":"203.0.113.7"},"ok":true,"user":"al-i_ce+1@example.test","method":"PLAIN","tls":true}',
   );
   t.notMatch(second, '192.0.2.1"');
   t.notMatch(second, /[^ -~…]/);
-  t.match(JSON.parse(second), { user, method: 'X"\r\n', client: { ip: "203.0.113.7" } });
+  t.match(JSON.parse(second), { user, method: 'X"\r\n', tls: false, client: { ip: "203.0.113.7" } });
   t.match(JSON.parse(third), { user: null });
 });
 
