@@ -185,6 +185,7 @@ export class Session implements Sweepable, SessionRecord {
   secured(): boolean {
     this.#enter("splice");
     this.touch();
+    this.#tally!.isSecured = true;
     if (this.tls?.resumed === true || this.#tally!.mayHaveSecured()) return true;
     this.refuse("new-tls-session-rate");
     return false;

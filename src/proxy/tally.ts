@@ -20,6 +20,8 @@ export class Tally implements Witness, SmtpTally {
   mails = 0;
   recipients = 0;
   refused = 0;
+  /** The client is under TLS that ends here. */
+  isSecured = false;
   readonly #gate: Gate;
   readonly #who: Connected;
 
@@ -67,7 +69,7 @@ export class Tally implements Witness, SmtpTally {
 
   login(ok: boolean, method: string, user: string | null): void {
     const gate = this.#gate;
-    gate.observer.login(gate, { client: this.#who.client, ok, method, user });
+    gate.observer.login(gate, { client: this.#who.client, ok, method, user, tls: this.isSecured });
     if (!ok) gate.limiter.attempt("auth-failure-rate", this.#who, gate.clock.seconds());
   }
 

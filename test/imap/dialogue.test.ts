@@ -13,7 +13,13 @@ t.test("imapDialogue offers every part when it is asked", async (t) => {
   t.match(textOf(dialogue.refusal("max-connections", null)), /^\* BYE /);
   t.match(textOf(dialogue.monitor(true).greeting), /^\* OK .*mail\.example\.test/);
   const chunk = bytesOf('a ID ("x-a" "b")\r\n');
-  const witness = { allows: () => true, message: () => {}, login: () => {} };
+  const witness = {
+    allows: () => true,
+    maySecure: () => "allowed" as const,
+    mayLogIn: () => true,
+    message: () => {},
+    login: () => {},
+  };
   const watch = dialogue.watch(endpoint.address, witness);
   t.equal(textOf(watch.client(chunk)), "a ID NIL\r\n");
   t.equal(watch.server(chunk), chunk);

@@ -88,13 +88,13 @@ t.test("IdentityWatch is opaque when the client is logged in or encrypted", asyn
     const watch = new IdentityWatch();
     const last = script.length - 1;
     t.equal(said(script.slice(0, last), watch), clientText(script));
-    t.notOk(watch.opaque);
+    t.not(watch.stage, "opaque");
     said(script.slice(last), watch);
-    t.ok(watch.opaque, JSON.stringify(script));
+    t.equal(watch.stage, "opaque", JSON.stringify(script));
     const chunk = bytesOf("\x16\x03\x01\0\r{5}\r\nx ID");
     t.equal(watch.client(chunk), chunk);
     watch.server(bytesOf("x".repeat(9000)));
-    t.equal(watch.violation, null);
+    t.equal(watch.conclusion, null);
   }
 });
 
@@ -143,7 +143,7 @@ t.test("IdentityWatch goes on when login fails, or was never tried", async (t) =
   ] as Script[]) {
     const watch = new IdentityWatch();
     t.equal(said([...script, ["C", spoof]], watch), clientText(script) + cleared, JSON.stringify(script));
-    t.notOk(watch.opaque);
+    t.not(watch.stage, "opaque");
   }
 });
 
@@ -157,9 +157,9 @@ t.test("IdentityWatch releases what it held when login succeeds meanwhile", asyn
       ],
       watch,
     );
-    t.notOk(watch.opaque, "not before the held bytes have passed");
+    t.not(watch.stage, "opaque", "not before the held bytes have passed");
     t.equal(textOf(watch.client(bytesOf("{5}\0"))), `${held}{5}\0`);
-    t.ok(watch.opaque);
+    t.equal(watch.stage, "opaque");
   }
 });
 
@@ -226,10 +226,10 @@ t.test("IdentityWatch ends the session when an ID could hide", async (t) => {
     for (const cuts of [[], singly(bytesOf(clientText(script)))]) {
       const watch = new IdentityWatch();
       t.equal(said(script, watch, cuts), passed, name);
-      t.not(watch.violation, null, name);
-      const { violation } = watch;
+      t.not(watch.conclusion, null, name);
+      const { conclusion } = watch;
       t.equal(watch.client(bytesOf("a NOOP\r\n")).length, 0, `${name}: final`);
-      t.equal(watch.violation, violation);
+      t.equal(watch.conclusion, conclusion);
     }
   }
 });
@@ -242,15 +242,15 @@ t.test("IdentityWatch is not fooled when an earlier command's OK has the login's
     ["C", spoof],
   ];
   t.equal(said(script, watch), `a NOOP\r\na LOGIN joe x\r\n${cleared}`);
-  t.notOk(watch.opaque);
+  t.not(watch.stage, "opaque");
   watch.server(bytesOf("a OK login\r\n"));
-  t.ok(watch.opaque);
+  t.equal(watch.stage, "opaque");
 });
 
 t.test("IdentityWatch ends the session when the server cannot be followed", async (t) => {
   const overlong = new IdentityWatch();
   overlong.server(bytesOf("x".repeat(8193)));
-  t.equal(overlong.violation, "overlong response");
+  t.match(overlong.conclusion, { outcome: "failed", detail: "overlong response" });
   const early = new IdentityWatch();
   said(
     [
@@ -259,7 +259,7 @@ t.test("IdentityWatch ends the session when the server cannot be followed", asyn
     ],
     early,
   );
-  t.equal(early.violation, "answer ahead of the command's end");
+  t.match(early.conclusion, { outcome: "failed", detail: "answer ahead of the command's end" });
 });
 
 t.test("IdentityWatch says the same when either side comes in any cuts", async () => {
@@ -300,7 +300,7 @@ t.test("IdentityWatch says the same when either side comes in any cuts", async (
       const whole = new IdentityWatch();
       const cut = new IdentityWatch();
       const same = said(script, whole) === said(script, cut, cuts);
-      return same && whole.violation === cut.violation && whole.opaque === cut.opaque;
+      return same && whole.conclusion?.detail === cut.conclusion?.detail && whole.stage === cut.stage;
     }),
     { numRuns: 2000 },
   );

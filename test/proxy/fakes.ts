@@ -3,7 +3,7 @@
  * observer hears is kept. Limits, pool and sessions are the real ones.
  */
 import { Address, type AddressAndPort } from "../../src/address.ts";
-import type { Dialogue, Watch, Witness } from "../../src/dialogue.ts";
+import type { Conclusion, Dialogue, Stage, Watch, Witness } from "../../src/dialogue.ts";
 import { Limiter } from "../../src/limits/limiter.ts";
 import type { LimitOptions } from "../../src/limits/options.ts";
 import { Table } from "../../src/limits/table.ts";
@@ -14,6 +14,7 @@ import type { Gate } from "../../src/proxy/gate.ts";
 import { Session } from "../../src/proxy/session.ts";
 import { Sessions } from "../../src/proxy/sessions.ts";
 import type { SessionRecord } from "../../src/record.ts";
+import type { TlsFacts } from "../../src/wire/tls.ts";
 import { type Connection, type ConnectionOwner, nobody } from "../../src/wire/wire.ts";
 import { defaultLimits } from "../config/fixtures.ts";
 
@@ -26,6 +27,11 @@ class FakeConnection implements Connection {
   closed = false;
   /** Whether writes stay pending until `drain`. */
   full = false;
+  hasEnded = false;
+  isPending = false;
+  /** Whether it was told to begin TLS. */
+  securing = false;
+  tls: TlsFacts | null = null;
 
   peer(): AddressAndPort {
     return { address: Address.parse("203.0.113.7")!, port: 40123 };
@@ -41,7 +47,11 @@ class FakeConnection implements Connection {
   }
   write(bytes: Uint8Array): boolean {
     this.written += textOf(bytes);
-    return !this.full || bytes.length === 0;
+    this.isPending ||= this.full && bytes.length > 0;
+    return !this.isPending;
+  }
+  secure(): void {
+    this.securing = true;
   }
   end(): void {
     this.ended = true;
@@ -62,19 +72,32 @@ class FakeConnection implements Connection {
     this.written = "";
     return written;
   }
+  /** The far end sends no more. */
+  hangUp(): void {
+    this.hasEnded = true;
+    this.owner.onEnd(this);
+  }
+  /** The far end has done its part of the handshake. */
+  handshake(facts: TlsFacts): void {
+    this.tls = facts;
+    this.securing = false;
+    this.owner.onConnect(this);
+  }
   drain(): void {
     this.full = false;
+    this.isPending = false;
     this.owner.onDrain(this);
   }
 }
 
 /** Passes what it is given, but for what the test has put into its fields. */
 class FakeWatch implements Watch {
-  opaque = false;
-  violation: string | null = null;
-  severed = false;
-  closing = false;
+  stage: Stage = "following";
+  conclusion: Conclusion | null = null;
   own = "";
+  /** What is said when the upstream is lost. */
+  farewell = "";
+  isSecured = false;
   holds = false;
   /** Called with each side's text before it passes. */
   onClient: (text: string) => void = () => {};
@@ -93,6 +116,13 @@ class FakeWatch implements Watch {
     this.own = "";
     return due;
   }
+  secured(): void {
+    this.stage = "following";
+    this.isSecured = true;
+  }
+  lost(): Uint8Array {
+    return bytesOf(this.farewell);
+  }
 }
 
 export interface Scene {
@@ -106,16 +136,21 @@ export interface Scene {
   readonly heard: unknown[][];
   /** The record, once the session has ended. */
   readonly records: SessionRecord[];
+  readonly sessions: Sessions;
 }
 
 /** A session up to the connected upstream, which has not greeted yet. */
-export function scene(limits: Partial<LimitOptions> = {}): Scene {
+export function scene(
+  limits: Partial<LimitOptions> = {},
+  tls: "off" | "starttls" | "implicit" = "off",
+): Scene {
   const [client, upstream, watch] = [new FakeConnection(), new FakeConnection(), new FakeWatch()];
   const witnesses: Witness[] = [];
   const heard: unknown[][] = [];
   const records: SessionRecord[] = [];
   const clock = { seconds: () => 1, milliseconds: () => 1000 };
   const table = new Table(Table.allocate({ entries: 4, threads: 1 }), 0);
+  const sessions = new Sessions(clock);
   const dialogue: Dialogue = {
     refusal: (reason) => bytesOf(`421 ${reason}\r\n`),
     monitor: () => ({ greeting: nothing, closing: true, feed: () => nothing }),
@@ -126,8 +161,9 @@ export function scene(limits: Partial<LimitOptions> = {}): Scene {
     },
   };
   const servers = [{ host: "127.0.0.1", port: 25 }];
+  const noTls = { mode: "off", verify: "none", name: null, ca: null } as const;
   const times = { connectTimeoutMs: 1000, greetTimeoutMs: 1000 };
-  const pool = { name: "p", servers, identity: "none" as const, ...times };
+  const pool = { name: "p", servers, identity: "none" as const, tls: noTls, ...times };
   const gate: Gate = {
     index: 0,
     options: {
@@ -135,13 +171,16 @@ export function scene(limits: Partial<LimitOptions> = {}): Scene {
       listen: [],
       protocol: "smtp",
       proxy: null,
-      tls: "off",
+      tls,
+      smtp: { earlyTalk: "pass", bareNewline: "reject", authOnlyOverTls: true },
       pool: "p",
       limits: "default",
       idleTimeoutMs: 1000,
     },
     header: null,
     dialogue,
+    tls: tls === "off" ? null : { side: "server" },
+    refusesEarlyTalk: false,
     limiter: new Limiter(table, { ...defaultLimits, ...limits }, 0),
     pool: new Pool(pool, Pool.allocate(pool)),
     poolIndex: 0,
@@ -152,7 +191,7 @@ export function scene(limits: Partial<LimitOptions> = {}): Scene {
       connect: (_, owner) => Object.assign(upstream, { owner }),
     },
     clock,
-    sessions: new Sessions(clock),
+    sessions,
     observer: {
       accepted() {},
       connected() {},
@@ -161,12 +200,25 @@ export function scene(limits: Partial<LimitOptions> = {}): Scene {
       },
       withheld: (_, event) => void heard.push(["withheld", event]),
       delivered: () => void heard.push(["delivered"]),
-      login: (_, { client, ok, method, user }) => void heard.push(["login", client.text, ok, method, user]),
+      login: (_, { client, ok, method, user, tls }) =>
+        void heard.push(["login", client.text, ok, method, user, tls]),
       ended: (_, record) => void records.push(record),
     },
   };
   const session = new Session(gate, client);
   session.accept();
-  upstream.owner.onConnect(upstream);
-  return { session, client, upstream, watch, witness: witnesses[0]!, table, heard, records };
+  if (tls !== "implicit") upstream.owner.onConnect(upstream);
+  return {
+    session,
+    client,
+    upstream,
+    watch,
+    get witness() {
+      return witnesses[0]!;
+    },
+    table,
+    heard,
+    records,
+    sessions,
+  };
 }

@@ -1,9 +1,15 @@
 /** What a watch can ask of the splice: to hold, to speak, to sever, to close, and to be let go. */
 import t from "tap";
-import { Address, Network } from "../../src/address.ts";
+import type { Conclusion } from "../../src/dialogue.ts";
+import { bytesOf } from "../../src/lines.ts";
+import { nobody } from "../../src/wire/wire.ts";
 import { type Scene, scene } from "./fakes.ts";
 
-const client = new Network(Address.parse("203.0.113.7")!, 32);
+const clientText = "203.0.113.7";
+
+function refusal(words: string): Conclusion {
+  return { outcome: "refused", reason: "protocol-violation", detail: null, words: bytesOf(words) };
+}
 
 /** A session in flow. */
 function spliced(limits = {}): Scene {
@@ -64,7 +70,7 @@ t.test(
   "Splice hears the client while the upstream's words are pending when nothing is followed",
   async (t) => {
     const { client, upstream, watch, session } = spliced();
-    watch.opaque = true;
+    watch.stage = "opaque";
     upstream.hear("220 go ahead\r\n");
     t.equal(session.inspected, "until-starttls");
     watch.onClient = () => t.fail("the watch was let go");
@@ -85,18 +91,19 @@ t.test(
     t.equal(client.reading, false, "the upstream is full");
     upstream.owner.onDrain(upstream);
     watch.holds = true;
-    watch.severed = true;
+    watch.stage = "severed";
+    watch.conclusion = refusal("");
     client.hear("bare\n");
     t.strictSame([upstream.closed, client.closed, client.reading], [true, false, true]);
     client.hear("on and on\r\n");
     t.equal(upstream.take(), "text\r\n");
-    watch.closing = true;
-    watch.own = "550 bare\r\n421 bye\r\n";
+    watch.stage = "following";
+    watch.conclusion = refusal("550 bare\r\n421 bye\r\n");
     client.hear(".\r\n");
     t.equal(client.take(), "550 bare\r\n421 bye\r\n");
     t.strictSame([client.ended, client.closed], [true, false], "the client may still read");
     client.hear("QUIT\r\n");
-    client.owner.onEnd(client);
+    client.hangUp();
     t.equal(client.closed, true);
     t.match(records, [{ outcome: "refused", reason: "protocol-violation", inspected: "full" }]);
     t.equal(records.length, 1);
@@ -105,52 +112,52 @@ t.test(
 
 t.test("Splice ends the session when the client ends behind a severed upstream", async (t) => {
   const { client, watch, records } = spliced();
-  watch.severed = true;
+  watch.stage = "severed";
+  watch.conclusion = refusal("550 bare\r\n");
   client.hear("bare\n");
-  client.owner.onEnd(client);
-  t.equal(client.closed, true);
-  t.match(records, [{ outcome: "closed", reason: null }]);
+  client.hangUp();
+  t.match(records, [{ outcome: "refused", reason: "protocol-violation" }]);
 });
 
 t.test("Splice starts a client that a full upstream had stopped when that is severed", async (t) => {
   const { client, upstream, watch } = spliced();
   upstream.full = true;
-  watch.severed = true;
+  watch.stage = "severed";
   client.hear("text, then bare\n");
   t.strictSame([upstream.closed, client.reading], [true, true]);
 });
 
 t.test("Splice refuses in the protocol's words when the watch found a violation", async (t) => {
   const { client, upstream, watch, records } = spliced();
-  watch.violation = "NUL";
+  watch.conclusion = { ...refusal("521 NUL\r\n"), reason: "nul-byte", detail: "here" };
   watch.own = "250 ok\r\n";
   client.hear("\0");
-  t.equal(client.take(), "250 ok\r\n421 protocol-violation\r\n");
+  t.equal(client.take(), "250 ok\r\n521 NUL\r\n");
   t.equal(upstream.closed, true);
-  client.owner.onEnd(client);
-  t.match(records, [{ outcome: "refused", reason: "protocol-violation", detail: "NUL" }]);
+  client.hangUp();
+  t.match(records, [{ outcome: "refused", reason: "nul-byte", detail: "here" }]);
 });
 
 t.test("Splice does not hear an early client when the greeting itself is a violation", async (t) => {
   const { client, upstream, watch, records } = scene();
   client.hear("EHLO early\r\n");
   watch.holds = true;
-  watch.violation = "malformed reply";
+  watch.conclusion = { ...refusal("421 bye\r\n"), outcome: "failed", detail: "malformed reply" };
   upstream.hear("* OK\r\n");
   t.equal(upstream.take(), "");
-  t.equal(client.take(), "421 protocol-violation\r\n");
-  client.owner.onEnd(client);
-  t.match(records, [{ outcome: "refused", inspected: "none", smtp: null }]);
+  t.equal(client.take(), "421 bye\r\n");
+  client.hangUp();
+  t.match(records, [{ outcome: "failed", inspected: "none", smtp: null }]);
 });
 
 t.test("Splice says nothing of its own when the upstream's end has passed", async (t) => {
   const { client, upstream, watch, records } = spliced();
-  upstream.owner.onEnd(upstream);
+  upstream.hangUp();
   t.equal(client.ended, true);
   watch.own = "450 no\r\n";
   client.hear("MAIL\r\n");
   t.equal(client.take(), "");
-  client.owner.onEnd(client);
+  client.hangUp();
   t.match(records, [{ outcome: "closed", bytesOut: 8 }]);
 });
 
@@ -169,15 +176,16 @@ t.test("Tally asks the limits, tells the observer, and counts for the record", a
   witness.message(false, 9);
   witness.login(false, "PLAIN", "alice");
   t.strictSame(heard, [
-    ["limited", "203.0.113.7", "message-rate", 2, true],
+    ["limited", clientText, "message-rate", 2, true],
     ["withheld", "message-rate"],
     ["delivered"],
     ["delivered"],
-    ["login", "203.0.113.7", false, "PLAIN", "alice"],
+    ["login", clientText, false, "PLAIN", "alice", false],
   ]);
   near.owner.onError(near, "ECONNRESET");
   t.match(records, [{ outcome: "closed", smtp: { mails: 2, recipients: 5, refused: 2 } }]);
-  t.match(table.find(0, client), { concurrency: 0, totals: { messages: 2 }, window: { messages: 2 } });
+  const [entry] = [...table.entries()];
+  t.match(entry, { concurrency: 0, totals: { messages: 2 }, window: { messages: 2 } });
 });
 
 t.test("Tally lets everything pass in a dry run, and says what it would have refused", async (t) => {
@@ -186,6 +194,98 @@ t.test("Tally lets everything pass in a dry run, and says what it would have ref
     [1, 2].map(() => witness.allows("auth-rate")),
     [true, true],
   );
-  t.strictSame(heard, [["limited", "203.0.113.7", "auth-rate", 2, false]]);
+  t.strictSame(heard, [["limited", clientText, "auth-rate", 2, false]]);
   t.match(session.smtp, { mails: 0, recipients: 0, refused: 0 });
+});
+
+t.test(
+  "Splice stops the client while the watch waits, and gives it the rest when the server has spoken",
+  async (t) => {
+    const { client, upstream, watch } = spliced();
+    watch.holds = true;
+    watch.onClient = () => {
+      watch.stage = "waiting";
+    };
+    client.hear("DATA\r\ntext\r\n");
+    t.equal(client.reading, false);
+    upstream.owner.onDrain(upstream);
+    t.equal(client.reading, false, "nor does a drain start it");
+    client.hangUp();
+    t.equal(upstream.ended, false, "its end waits, too");
+    const rest: string[] = [];
+    watch.holds = false;
+    watch.onClient = (text) => void rest.push(text);
+    watch.onServer = () => {
+      watch.stage = "following";
+    };
+    upstream.hear("354 go\r\n");
+    t.strictSame(rest, [""]);
+    t.equal(upstream.ended, true);
+  },
+);
+
+t.test(
+  "Splice says the watch's last words when the upstream is lost, and none where it has none",
+  async (t) => {
+    for (const lose of ["end", "error"] as const) {
+      for (const farewell of ["421 bye\r\n", ""]) {
+        const { client, upstream, watch, records } = spliced();
+        watch.farewell = farewell;
+        if (lose === "end") upstream.hangUp();
+        else upstream.owner.onError(upstream, "ECONNRESET");
+        t.equal(client.take(), farewell);
+        t.equal(client.ended, true);
+        client.hangUp();
+        const failed = farewell !== "" || lose === "error";
+        t.match(records, [{ outcome: failed ? "failed" : "closed" }], `${lose} ${farewell}`);
+      }
+    }
+  },
+);
+
+t.test(
+  "Splice begins TLS once the client has its go-ahead, and hears both sides again behind it",
+  async (t) => {
+    const { client, upstream, watch, session, sessions } = scene({}, "starttls");
+    upstream.hear("220 hi\r\n");
+    client.full = true;
+    watch.onServer = () => {
+      watch.stage = "securing";
+    };
+    upstream.hear("220 go\r\n");
+    t.strictSame([client.securing, client.reading, upstream.reading], [false, false, false]);
+    client.drain();
+    t.strictSame([client.securing, sessions.handshakes], [true, 1]);
+    client.handshake({ version: "TLSv1.3", cipher: "AES", resumed: false });
+    t.strictSame([watch.isSecured, client.reading, upstream.reading], [true, true, true]);
+    t.match(session, { tls: { version: "TLSv1.3" }, inspected: "full" });
+    t.equal(sessions.handshakes, 0);
+    watch.onServer = () => {};
+    upstream.hear("250 in\r\n");
+    t.ok(client.take().endsWith("250 in\r\n"));
+  },
+);
+
+t.test("Session says nothing in the clear when TLS was to come first and does not", async (t) => {
+  const { client, upstream, records, sessions } = scene({}, "implicit");
+  t.strictSame([client.securing, upstream.owner === nobody, sessions.handshakes], [true, true, 1]);
+  client.owner.onError(client, "ERR_SSL_HTTP_REQUEST");
+  t.equal(client.take(), "");
+  t.match(records, [{ outcome: "refused", reason: "tls-handshake", detail: "ERR_SSL_HTTP_REQUEST" }]);
+  t.equal(sessions.handshakes, 0);
+});
+
+t.test("Session counts every handshake but a resumed one, failed ones too", async (t) => {
+  const facts = { version: "TLSv1.3", cipher: "AES" };
+  for (const [how, count] of [
+    ["resumed", 0],
+    ["new", 1],
+    ["failed", 1],
+  ] as const) {
+    const { client, table } = scene({ newTlsSessionRate: 5 }, "implicit");
+    if (how === "failed") client.owner.onError(client, "ECONNRESET");
+    else client.handshake({ ...facts, resumed: how === "resumed" });
+    const [entry] = [...table.entries()];
+    t.equal(entry?.window.tlsSessions, count, how);
+  }
 });
