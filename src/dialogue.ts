@@ -16,6 +16,13 @@ export interface Introduction {
   readonly sessionId: string;
 }
 
+/** TLS between the client and postern. Both are null where it is still to come, and no login passes before it. */
+export interface ClientTls {
+  /** `TLSv1.3`. */
+  readonly version: string | null;
+  readonly cipher: string | null;
+}
+
 export interface Dialogue {
   /** The reply that ends a session which gets no further, e.g. `421 4.7.0 …`. `client` is null while it is unknown. */
   refusal(reason: SpokenReason, client: Address | null): Uint8Array;

@@ -16,7 +16,7 @@ import assert from "node:assert/strict";
 import { Address, type AddressAndPort } from "../address.ts";
 import type { HeaderReason } from "../outcome.ts";
 import { crc32c } from "./crc32c.ts";
-import { CHECKSUM_BYTES, TLV_HEAD_BYTES, tlvFault, tlvTypes, UNIQUE_ID_BYTES_MAX } from "./tlv.ts";
+import { CHECKSUM_BYTES, encodeTlvs, type TlvOptions, tlvFault } from "./tlv.ts";
 
 /** What a whole header said. */
 export type Header =
@@ -37,19 +37,16 @@ export type HeaderStep =
   | { readonly kind: "done"; readonly header: Header; readonly used: number }
   | { readonly kind: "bad"; readonly reason: HeaderReason };
 
-export interface EncodeOptions {
-  /** At most 128 bytes. */
-  readonly uniqueId?: string | Uint8Array;
-  readonly crc32c?: boolean;
-}
-
 /**
  * The largest header that is taken, fixed part included: room for a client certificate (2.2.6) beside everything else
  * that load balancers are known to send, and small enough to be held for every client at once.
  */
 export const HEADER_BYTES_MAX = 4096;
 
-/** The largest header that Postfix takes; it fits any TCP segment. Ours have 190 bytes at most. */
+/**
+ * The largest header that Postfix takes; it fits any TCP segment. Ours have 190 bytes at most without TLS, and then some 50
+ * for the SSL TLV, of which the name of a cipher is the longest part.
+ */
 const HEADER_SENT_BYTES_MAX = 536;
 
 const signature = Buffer.from("\r\n\r\n\0\r\nQUIT\n", "latin1");
@@ -127,17 +124,11 @@ export class HeaderDecoder {
 export function encodeV2(
   source: AddressAndPort,
   destination: AddressAndPort,
-  options: EncodeOptions = {},
+  options: TlvOptions = {},
 ): Buffer {
   const { family } = source.address;
-  const uniqueId =
-    typeof options.uniqueId === "string" ? Buffer.from(options.uniqueId) : (options.uniqueId ?? null);
-  assert(uniqueId === null || uniqueId.length <= UNIQUE_ID_BYTES_MAX);
-  const size =
-    FIXED_BYTES +
-    blockBytes[family === 4 ? 1 : 2] +
-    (uniqueId === null ? 0 : TLV_HEAD_BYTES + uniqueId.length) +
-    (options.crc32c ? TLV_HEAD_BYTES + CHECKSUM_BYTES : 0);
+  const tlvs = encodeTlvs(options);
+  const size = FIXED_BYTES + blockBytes[family === 4 ? 1 : 2] + tlvs.length;
   assert(size <= HEADER_SENT_BYTES_MAX);
 
   const header = Buffer.allocUnsafe(size);
@@ -149,16 +140,8 @@ export function encodeV2(
   at = putAddress(header, destinationFor(source.address, destination.address), family, at);
   at = header.writeUInt16BE(source.port, at);
   at = header.writeUInt16BE(destination.port, at);
-  if (uniqueId !== null) {
-    at = putTlvHead(header, tlvTypes.uniqueId, uniqueId.length, at);
-    header.set(uniqueId, at);
-    at += uniqueId.length;
-  }
-  if (options.crc32c) {
-    at = putTlvHead(header, tlvTypes.crc32c, CHECKSUM_BYTES, at);
-    header.fill(0, at);
-    header.writeUInt32BE(crc32c(header), at);
-  }
+  header.set(tlvs, at);
+  if (options.crc32c) header.writeUInt32BE(crc32c(header), size - CHECKSUM_BYTES);
   return header;
 }
 
@@ -255,8 +238,4 @@ function putAddress(header: Buffer, address: Address, family: 4 | 6, at: number)
     next = header.writeUInt32BE(address.c, next);
   }
   return header.writeUInt32BE(address.d, next);
-}
-
-function putTlvHead(header: Buffer, type: number, length: number, at: number): number {
-  return header.writeUInt16BE(length, header.writeUInt8(type, at));
 }

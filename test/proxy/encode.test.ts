@@ -1,10 +1,12 @@
 /** What the encoders write, to the byte, and that the decoder and another implementation read it back. */
+import { getCiphers } from "node:tls";
 import fc from "fast-check";
 import { V1ProxyProtocol, V2ProxyProtocol } from "proxy-protocol-js";
 import t from "tap";
 import { Address, type AddressAndPort } from "../../src/address.ts";
-import { type EncodeOptions, encodeV1, encodeV2, HeaderDecoder } from "../../src/proxy/header.ts";
-import { bytesOf, good } from "../wire/headers.ts";
+import { encodeV1, encodeV2, HeaderDecoder } from "../../src/proxy/header.ts";
+import type { TlvOptions } from "../../src/proxy/tlv.ts";
+import { block4, bytesOf, framed, good } from "../wire/headers.ts";
 
 const source4 = endpoint("198.51.100.7", 40001);
 const destination4 = endpoint("192.0.2.25", 2525);
@@ -42,6 +44,35 @@ t.test("encodeV2 writes an IPv4 block when the source is a mapped address", asyn
   t.strictSame(encodeV2(endpoint("::ffff:198.51.100.7", 40001), destination4), wire("IPv4"));
 });
 
+t.test("encodeV2 tells of TLS with the client when it ends here", async (t) => {
+  const ssl = { version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" };
+  const cipher = Buffer.from(ssl.cipher).toString("hex");
+  t.strictSame(
+    encodeV2(source4, destination4, { ssl }),
+    framed("2111", block4, "200028 01 00000001 210007 544c5376312e33 230016", cipher),
+    "as HAProxy does, but for the certificate that was not verified",
+  );
+  t.strictSame(encodeV2(source4, destination4, { ssl: null }), wire("IPv4"));
+});
+
+t.test("encodeV2 says only that there is TLS when it is still to come", async (t) => {
+  t.strictSame(
+    encodeV2(source4, destination4, { ssl: { version: null, cipher: null } }),
+    framed("2111", block4, "200005 01 00000001"),
+  );
+});
+
+t.test("encodeV2 stays within what Postfix takes when everything is as long as can be", async (t) => {
+  const cipher = getCiphers().reduce((one, other) => (other.length > one.length ? other : one));
+  const ssl = { version: "TLSv1.3", cipher };
+  const header = encodeV2(source6, destination6, { uniqueId: "i".repeat(128), ssl, crc32c: true });
+  t.equal(header.length, 190 + 21 + cipher.length);
+  t.ok(header.length <= 536);
+  const cipherOf = (length: number) => ({ ssl: { version: null, cipher: "c".repeat(length) } });
+  t.equal(encodeV2(source6, destination6, cipherOf(473)).length, 536);
+  t.throws(() => encodeV2(source6, destination6, cipherOf(474)));
+});
+
 t.test("encodeV2 throws when its caller breaks the bound of the unique id", async (t) => {
   const longest = encodeV2(source6, destination6, { uniqueId: "i".repeat(128), crc32c: true });
   t.equal(longest.length, 190);
@@ -69,8 +100,10 @@ const address6 = words.map(([a, b, c, d]) => new Address(a!, b!, c!, d!));
 const port = fc.nat(65535);
 const anyEndpoint = fc.record({ address: fc.oneof(address4, address6), port });
 const client = anyEndpoint.filter(({ address }) => address.isClient);
-const options: fc.Arbitrary<EncodeOptions> = fc.record(
+const name = fc.option(fc.stringMatching(/^[A-Za-z0-9_.-]{0,40}$/));
+const options: fc.Arbitrary<TlvOptions> = fc.record(
   {
+    ssl: fc.option(fc.record({ version: name, cipher: name })),
     uniqueId: fc.oneof(fc.uint8Array({ maxLength: 128 }), fc.string({ maxLength: 128 })),
     crc32c: fc.boolean(),
   },
