@@ -14,6 +14,8 @@ export interface Introduction {
   readonly destination: AddressAndPort;
   /** The session's id, as in the log. */
   readonly sessionId: string;
+  /** Null where TLS with the client does not end here, or may never begin. */
+  readonly tls: ClientTls | null;
 }
 
 /** TLS between the client and postern. Both are null where it is still to come, and no login passes before it. */
@@ -23,13 +25,21 @@ export interface ClientTls {
   readonly cipher: string | null;
 }
 
+/** What has to be settled with the upstream in its own protocol, before the client is heard. */
+export interface Agenda {
+  /** STARTTLS: ahead of everything else, and without it nothing goes on. */
+  readonly startsTls: boolean;
+  /** The client is named. */
+  readonly names: boolean;
+}
+
 export interface Dialogue {
   /** The reply that ends a session which gets no further, e.g. `421 4.7.0 …`. `client` is null while it is unknown. */
   refusal(reason: SpokenReason, client: Address | null): Uint8Array;
   /** Answers a load balancer's health check; `up` says whether the pool has a server. */
   monitor(up: boolean): Responder;
-  /** Tells the upstream who the client is, in the protocol's own way (XCLIENT, IMAP ID), before the client's first byte. */
-  introduce(introduction: Introduction): Introducer;
+  /** Settles with the upstream what is on the agenda: TLS by STARTTLS, and who the client is by XCLIENT or IMAP ID. */
+  introduce(introduction: Introduction, agenda: Agenda): Introducer;
   /** Follows a client's session. `client` is its address, for postern's words. */
   watch(client: Address, witness: Witness): Watch;
 }
@@ -46,17 +56,19 @@ export interface Responder {
 
 /**
  * - `more`: not finished; `send` (maybe empty) goes to the upstream.
- * - `done`: the upstream believes the identity; `greeting` (and whatever the upstream already said behind it) is the
- *   first that the client sees.
+ * - `secure`: the upstream waits for TLS to begin; `next` is the step to take inside it.
+ * - `done`: all is settled; `greeting` (and whatever the upstream already said behind it) is the first that the client
+ *   sees.
  * - `declined`: the upstream does not want this client and said so itself; `reply` goes to the client as it came, then
  *   the session ends.
- * - `refused`: the upstream does not take the identity; the session must not go on.
+ * - `refused`: the upstream does not do what it must; the session must not go on.
  */
 export type IntroductionStep =
   | { readonly kind: "more"; readonly send: Uint8Array }
+  | { readonly kind: "secure"; readonly next: IntroductionStep }
   | { readonly kind: "done"; readonly greeting: Uint8Array }
   | { readonly kind: "declined"; readonly reply: Uint8Array }
-  | { readonly kind: "refused"; readonly detail: string };
+  | { readonly kind: "refused"; readonly reason: SpokenReason; readonly detail: string };
 
 export interface Introducer {
   /** Fed with the upstream's bytes, in any cuts, from its first one on. */

@@ -124,7 +124,7 @@ function commandLine({ client, destination, sessionId }: Introduction): string {
 }
 
 function refused(detail: string): IntroductionStep {
-  return { kind: "refused", detail };
+  return { kind: "refused", reason: "identity-refused", detail };
 }
 
 const head = /[^ ]+ ID *(?=[ \r\n])/iy;

@@ -25,6 +25,10 @@ export interface Gate {
   readonly dialogue: Dialogue | null;
   /** How TLS with clients ends here; null: it does not. */
   readonly tls: TlsTerms | null;
+  /** No client may log in before TLS has begun, and that ends here. */
+  readonly loginNeedsTls: boolean;
+  /** With whose papers TLS with the pool's servers is begun; null: it is not, whatever they offer. */
+  readonly upstreamTls: TlsTerms | null;
   /** A client that speaks before the greeting is refused. */
   readonly refusesEarlyTalk: boolean;
   readonly limiter: Limiter;

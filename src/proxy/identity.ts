@@ -1,72 +1,130 @@
 /**
- * Who the client is, told to the upstream before anything else: as a PROXY header, or in the exchange that the dialogue
- * offers (XCLIENT, IMAP ID). Fails closed: an upstream that does not take the identity never sees the client.
+ * What a server has to have heard before it hears the client, in this order: a PROXY header, in the clear and in one
+ * write; TLS, where the pool begins it at once; then the exchange that the dialogue conducts (STARTTLS, XCLIENT, IMAP ID).
+ *
+ * Fails closed: a server that does not take the identity, or with which TLS that is due does not come about, never sees
+ * the client. Only one that cannot be connected to is passed over for the next: any other failure is the same on all
+ * servers of a pool, or somebody's doing, and is not to be covered up by trying on.
  */
-import type { Introducer, Introduction } from "../dialogue.ts";
+import type { Introducer, Introduction, IntroductionStep } from "../dialogue.ts";
+import { nothing } from "../lines.ts";
+import type { Identity } from "../pools/options.ts";
 import type { Connection, ConnectionOwner } from "../wire/wire.ts";
+import type { Gate } from "./gate.ts";
 import { encodeV1, encodeV2 } from "./header.ts";
 import type { Session } from "./session.ts";
 
-/** Owns the upstream connection until the identity is out. */
-export class Approach implements ConnectionOwner {
-  readonly #session: Session;
-  /** Null before the connection is there, and where the identity needs no exchange. */
-  #introducer: Introducer | null = null;
+/** As much of a session as its approach has to do with. */
+export interface Approaching
+  extends Pick<Session, "reached" | "unreachable" | "introduced" | "declined" | "fail"> {
+  readonly gate: Pick<Gate, "pool" | "dialogue" | "upstreamTls">;
+}
 
-  constructor(session: Session) {
+/** Owns the upstream connection until the client may be heard. */
+export class Approach implements ConnectionOwner {
+  readonly #session: Approaching;
+  #isConnected = false;
+  /** Null where nothing has to be settled in the server's own protocol. */
+  #introducer: Introducer | null = null;
+  /** What follows TLS; null while none is being begun. */
+  #afterTls: (() => void) | null = null;
+
+  constructor(session: Approaching) {
     this.#session = session;
   }
 
+  /** The connection is there, or TLS on it is. */
   onConnect(connection: Connection): void {
+    if (this.#afterTls === null) return this.#begin(connection);
+    const go = this.#afterTls;
+    this.#afterTls = null;
+    go();
+  }
+
+  #begin(connection: Connection): void {
+    this.#isConnected = true;
     const { gate } = this.#session;
+    const { identity, tls } = gate.pool.options;
     const introduction = this.#session.reached();
-    const { identity } = gate.pool.options;
-    switch (identity) {
-      case "proxy-v2":
-      case "proxy-v1":
-        connection.write(headerFor(identity, introduction));
-        return this.#session.introduced(null);
-      case "none":
-        return this.#session.introduced(null);
-      case "xclient":
-      case "id":
-        if (gate.dialogue === null) return this.#session.fail("identity-refused", "no dialogue for it");
-        this.#introducer = gate.dialogue.introduce(introduction);
-        return connection.start();
-      default:
-        return identity satisfies never;
+    const header = headerFor(identity, introduction);
+    const agenda = { startsTls: tls.mode === "starttls", names: identity === "xclient" || identity === "id" };
+    if (agenda.startsTls || agenda.names) {
+      if (gate.dialogue === null) return this.#session.fail("identity-refused", "no dialogue for it");
+      this.#introducer = gate.dialogue.introduce(introduction, agenda);
     }
+    if (header !== null) connection.write(header);
+    if (tls.mode === "implicit") this.#secure(connection, () => this.#converse(connection));
+    else this.#converse(connection);
+  }
+
+  #converse(connection: Connection): void {
+    if (this.#introducer === null) this.#introduced(connection, null);
+    else connection.start();
   }
 
   onData(connection: Connection, bytes: Uint8Array): void {
-    const step = this.#introducer!.feed(bytes);
+    this.#take(connection, this.#introducer!.feed(bytes));
+  }
+
+  #take(connection: Connection, step: IntroductionStep): void {
     switch (step.kind) {
       case "more":
         connection.write(step.send);
-        return;
+        // It does not read behind a handshake.
+        return connection.start();
+      case "secure":
+        return this.#secure(connection, () => this.#take(connection, step.next));
       case "done":
-        return this.#session.introduced(step.greeting);
+        return this.#introduced(connection, step.greeting);
       case "declined":
         return this.#session.declined(step.reply);
       case "refused":
-        return this.#session.fail("identity-refused", step.detail);
+        return this.#session.fail(step.reason, step.detail);
       default:
         return step satisfies never;
     }
   }
 
-  onEnd(): void {
-    this.#session.fail("upstream-unavailable", "closed by the upstream during the identity's exchange");
+  /** From here on nothing is read in the clear, and what was written goes first. */
+  #secure(connection: Connection, then: () => void): void {
+    this.#afterTls = then;
+    connection.stop();
+    if (!connection.isPending) connection.secure(this.#session.gate.upstreamTls!, nothing);
   }
 
-  onDrain(): void {}
+  /** The only way on: not in the clear where TLS is due. */
+  #introduced(connection: Connection, greeting: Uint8Array | null): void {
+    const isDue = this.#session.gate.upstreamTls !== null;
+    if (isDue && connection.tls === null) this.#session.fail("tls-handshake", "never begun");
+    else this.#session.introduced(greeting);
+  }
+
+  onEnd(): void {
+    if (this.#afterTls !== null) this.#session.fail("tls-handshake", "EOF");
+    else this.#session.fail("upstream-unavailable", "closed by the upstream during the identity's exchange");
+  }
+
+  onDrain(connection: Connection): void {
+    if (this.#afterTls !== null) this.#secure(connection, this.#afterTls);
+  }
 
   onError(_connection: Connection, code: string): void {
-    if (this.#introducer === null) this.#session.unreachable(code);
-    else this.#session.fail("upstream-unavailable", code);
+    if (!this.#isConnected) this.#session.unreachable(code);
+    else this.#session.fail(this.#afterTls === null ? "upstream-unavailable" : "tls-handshake", code);
   }
 }
 
-function headerFor(identity: "proxy-v2" | "proxy-v1", { client, destination }: Introduction): Uint8Array {
-  return identity === "proxy-v2" ? encodeV2(client, destination) : encodeV1(client, destination);
+function headerFor(identity: Identity, { client, destination, tls }: Introduction): Uint8Array | null {
+  switch (identity) {
+    case "proxy-v2":
+      return encodeV2(client, destination, { ssl: tls });
+    case "proxy-v1":
+      return encodeV1(client, destination);
+    case "xclient":
+    case "id":
+    case "none":
+      return null;
+    default:
+      return identity satisfies never;
+  }
 }

@@ -33,6 +33,8 @@ import { Tally } from "./tally.ts";
  */
 export const UNPLACED_MAX = 64;
 
+const tlsToCome = { version: null, cipher: null };
+
 interface Ending {
   readonly outcome: Outcome;
   readonly reason: Reason | null;
@@ -211,7 +213,8 @@ export class Session implements Sweepable, SessionRecord {
   reached(): Introduction {
     this.#search.succeeded();
     this.#await("greet", this.gate.pool.options.greetTimeoutMs);
-    return { client: this.client!, destination: this.#destination!, sessionId: this.id };
+    const tls = this.tls ?? (this.gate.loginNeedsTls ? tlsToCome : null);
+    return { client: this.client!, destination: this.#destination!, sessionId: this.id, tls };
   }
 
   /** The identity is out; with `greeting` the upstream has answered to it, and this is what the client sees first. */

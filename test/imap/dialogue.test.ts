@@ -7,7 +7,8 @@ import { bytesOf, textOf } from "../../src/lines.ts";
 t.test("imapDialogue offers every part when it is asked", async (t) => {
   const dialogue = imapDialogue({ hostname: "mail.example.test" });
   const endpoint = { address: Address.v4(0xcb007107), port: 4 };
-  const introducer = dialogue.introduce({ client: endpoint, destination: endpoint, sessionId: "s" });
+  const introduction = { client: endpoint, destination: endpoint, sessionId: "s", tls: null };
+  const introducer = dialogue.introduce(introduction, { startsTls: false, names: true });
   const step = introducer.feed(bytesOf("* OK hi\r\n"));
   t.equal(step.kind === "more" && textOf(step.send), "postern1 CAPABILITY\r\n");
   t.match(textOf(dialogue.refusal("max-connections", null)), /^\* BYE /);

@@ -60,8 +60,8 @@ t.test("Id is refused when the server does not do as it must", async (t) => {
   ] as const) {
     const id = introducer();
     const steps = responses.map((response) => fed(id, response));
-    t.equal(steps.at(-1), `refused ${detail}`, name);
-    t.equal(fed(id, answer), `refused ${detail}`, `${name}: final`);
+    t.equal(steps.at(-1), `refused identity-refused: ${detail}`, name);
+    t.equal(fed(id, answer), `refused identity-refused: ${detail}`, `${name}: final`);
   }
 });
 
@@ -176,6 +176,7 @@ function introducer(sessionId = "s-1"): Id {
     client: { address: Address.parse("2001:db8::7") ?? Address.v4(0), port: 40123 },
     destination: { address: Address.parse("192.0.2.1") ?? Address.v4(0), port: 993 },
     sessionId,
+    tls: null,
   });
 }
 
@@ -187,12 +188,14 @@ function described(step: IntroductionStep): string {
   switch (step.kind) {
     case "more":
       return `more ${textOf(step.send)}`;
+    case "secure":
+      return "secure";
     case "done":
       return `done ${textOf(step.greeting)}`;
     case "declined":
       return `declined ${textOf(step.reply)}`;
     case "refused":
-      return `refused ${step.detail}`;
+      return `refused ${step.reason}: ${step.detail}`;
     default:
       return step satisfies never;
   }

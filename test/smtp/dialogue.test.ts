@@ -13,7 +13,8 @@ t.test("smtpDialogue speaks under its host name when it is asked to speak", asyn
     loginNeedsTls: false,
   });
   const endpoint = { address: Address.v4(0xcb007107), port: 4 };
-  const introducer = dialogue.introduce({ client: endpoint, destination: endpoint, sessionId: "s" });
+  const introduction = { client: endpoint, destination: endpoint, sessionId: "s", tls: null };
+  const introducer = dialogue.introduce(introduction, { startsTls: true, names: false });
   const step = introducer.feed(bytesOf("220 hi\r\n"));
   t.equal(step.kind === "more" && textOf(step.send), "EHLO mx.example.test\r\n");
   t.match(textOf(dialogue.refusal("max-connections", null)), /^421 4\.3\.2 mx\.example\.test /);

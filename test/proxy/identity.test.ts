@@ -1,0 +1,246 @@
+/** The order in which a server hears of the client, and that nothing goes on when a part of it fails. */
+import t from "tap";
+import { Address, type AddressAndPort } from "../../src/address.ts";
+import type { Dialogue, IntroductionStep } from "../../src/dialogue.ts";
+import { imapDialogue } from "../../src/imap/dialogue.ts";
+import { bytesOf, nothing, textOf } from "../../src/lines.ts";
+import type { Identity, PoolTlsOptions } from "../../src/pools/options.ts";
+import { Pool } from "../../src/pools/pool.ts";
+import { encodeV1, encodeV2 } from "../../src/proxy/header.ts";
+import { Approach, type Approaching } from "../../src/proxy/identity.ts";
+import { smtpDialogue } from "../../src/smtp/dialogue.ts";
+import type { TlsFacts, TlsTerms } from "../../src/wire/tls.ts";
+import type { Connection } from "../../src/wire/wire.ts";
+
+const client = { address: Address.v4(0xcb007107), port: 40123 };
+const destination = { address: Address.v4(0xc0000219), port: 25 };
+const clientTls = { version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" };
+const facts: TlsFacts = { ...clientTls, resumed: false };
+const terms: TlsTerms = { side: "client" };
+const smtp = smtpDialogue({ hostname: "gw.example.test" });
+
+const v2 = textOf(encodeV2(client, destination, { ssl: clientTls }));
+const v1 = textOf(encodeV1(client, destination));
+const greeting = "220 mail ESMTP\r\n";
+const offer = "250-mail\r\n250-STARTTLS\r\n250 XCLIENT ADDR\r\n";
+const ready = "220 go\r\n";
+const xclient = ["write XCLIENT ADDR=203.0.113.7\r\n", "start"];
+const ehlo = ["write EHLO gw.example.test\r\n", "start"];
+const begin = ["write STARTTLS\r\n", "start"];
+
+/** Writes down what is done with it. */
+class LoggedConnection implements Connection {
+  owner: Approach;
+  tls: TlsFacts | null = null;
+  isPending = false;
+  readonly hasEnded = false;
+  readonly #log: string[];
+  readonly #full: boolean;
+
+  constructor(owner: Approach, log: string[], full: boolean) {
+    this.owner = owner;
+    this.#log = log;
+    this.#full = full;
+  }
+  peer(): AddressAndPort | null {
+    return null;
+  }
+  local(): AddressAndPort | null {
+    return null;
+  }
+  start(): void {
+    this.#log.push("start");
+  }
+  stop(): void {
+    this.#log.push("stop");
+  }
+  write(bytes: Uint8Array): boolean {
+    this.#log.push(`write ${textOf(bytes)}`);
+    this.isPending = this.#full;
+    return !this.#full;
+  }
+  /** Only as the client's side, with nothing that was read in the clear. */
+  secure(how: TlsTerms, surplus: Uint8Array): void {
+    this.#log.push(how === terms && surplus.length === 0 && !this.isPending ? "secure" : "secured wrongly");
+  }
+  end(): void {
+    this.#log.push("end");
+  }
+  close(): void {
+    this.#log.push("close");
+  }
+}
+
+t.test("Approach goes on at once when the pool needs no exchange", async (t) => {
+  t.strictSame(approach({ identity: "proxy-v2" }).log, ["reached", `write ${v2}`, "introduced"]);
+  t.strictSame(approach({ identity: "proxy-v1" }).log, ["reached", `write ${v1}`, "introduced"]);
+  t.strictSame(approach({ identity: "none" }).log, ["reached", "introduced"]);
+});
+
+t.test("Approach sends its header in the clear and begins TLS when that is implicit", async (t) => {
+  for (const [identity, header] of [
+    ["proxy-v2", [`write ${v2}`]],
+    ["proxy-v1", [`write ${v1}`]],
+    ["none", []],
+  ] as const) {
+    const { log, secured } = approach({ identity, mode: "implicit" });
+    t.strictSame(log, ["reached", ...header, "stop", "secure"]);
+    secured();
+    t.strictSame(log, ["reached", ...header, "stop", "secure", "introduced"]);
+  }
+});
+
+t.test("Approach names the client inside TLS when that is implicit", async (t) => {
+  const { log, secured, hear } = approach({ identity: "xclient", mode: "implicit" });
+  secured();
+  for (const reply of [greeting, offer, greeting]) hear(reply);
+  const expected = ["reached", "stop", "secure", "start", ...ehlo, ...xclient, `introduced ${greeting}`];
+  t.strictSame(log, expected);
+});
+
+t.test("Approach sends an IMAP ID inside TLS when that is implicit", async (t) => {
+  const dialogue = imapDialogue({ hostname: "gw.example.test" });
+  const { log, secured, hear } = approach({ identity: "id", mode: "implicit", dialogue });
+  secured();
+  t.strictSame(log, ["reached", "stop", "secure", "start"]);
+  hear("* OK [CAPABILITY ID] hello\r\n");
+  t.match(log.at(-2), /^write postern2 ID /);
+  hear("postern2 OK\r\n");
+  t.equal(log.at(-1), "introduced * OK [CAPABILITY ID] hello\r\n");
+});
+
+t.test("Approach begins TLS by STARTTLS behind its header, and shows the greeting from before", async (t) => {
+  const { log, secured, hear } = approach({ identity: "proxy-v2", mode: "starttls" });
+  for (const reply of [greeting, offer, ready]) hear(reply);
+  const expected = ["reached", `write ${v2}`, "start", ...ehlo, ...begin, "stop", "secure"];
+  t.strictSame(log, expected);
+  secured();
+  t.strictSame(log, [...expected, `introduced ${greeting}`]);
+});
+
+t.test("Approach begins TLS by STARTTLS ahead of XCLIENT", async (t) => {
+  const { log, secured, hear } = approach({ identity: "xclient", mode: "starttls" });
+  for (const reply of [greeting, offer, ready]) hear(reply);
+  secured();
+  for (const reply of [offer, greeting]) hear(reply);
+  const expected = ["reached", "start", ...ehlo, ...begin, "stop", "secure", ...ehlo, ...xclient];
+  t.strictSame(log, [...expected, `introduced ${greeting}`]);
+});
+
+t.test("Approach waits with TLS when its header is not yet with the kernel", async (t) => {
+  const { log, connection, approach: owner, secured } = approach({ mode: "implicit", full: true });
+  t.strictSame(log, ["reached", `write ${v2}`, "stop"]);
+  connection.isPending = false;
+  owner.onDrain(connection);
+  t.strictSame(log.slice(3), ["stop", "secure"]);
+  secured();
+  t.equal(log.at(-1), "introduced");
+});
+
+t.test("Approach tries the next server only when there was no connection", async (t) => {
+  const unreached = approach({ connects: false });
+  unreached.fail("ECONNREFUSED");
+  t.strictSame(unreached.log, ["unreachable upstream-unavailable ECONNREFUSED"]);
+  const broken = approach({ identity: "xclient" });
+  broken.fail("ECONNRESET");
+  t.equal(broken.log.at(-1), "fail upstream-unavailable ECONNRESET");
+});
+
+t.test("Approach fails when TLS with the server does", async (t) => {
+  for (const mode of ["implicit", "starttls"] as const) {
+    const replies = mode === "starttls" ? [greeting, offer, ready] : [];
+    const broken = approach({ mode });
+    for (const reply of replies) broken.hear(reply);
+    broken.fail("CERT_HAS_EXPIRED");
+    t.equal(broken.log.at(-1), "fail tls-handshake CERT_HAS_EXPIRED");
+    const closed = approach({ mode });
+    for (const reply of replies) closed.hear(reply);
+    closed.approach.onEnd();
+    t.equal(closed.log.at(-1), "fail tls-handshake EOF");
+  }
+});
+
+t.test("Approach fails when the server does not do its part of the exchange", async (t) => {
+  for (const [replies, ending] of [
+    [[greeting, "250 mail\r\n"], "fail upstream-unavailable STARTTLS not offered"],
+    [[greeting, offer, `${ready}250 x\r\n`], "fail response-injection bytes behind the reply to STARTTLS"],
+    [["554 no\r\n"], "declined 554 no\r\n"],
+  ] as const) {
+    const { log, hear } = approach({ identity: "xclient", mode: "starttls" });
+    for (const reply of replies) hear(reply);
+    t.equal(log.at(-1), ending);
+    t.notOk(log.includes("secure"));
+  }
+  const closed = approach({ identity: "xclient" });
+  closed.approach.onEnd();
+  t.equal(
+    closed.log.at(-1),
+    "fail upstream-unavailable closed by the upstream during the identity's exchange",
+  );
+  const opaque = approach({ identity: "xclient", dialogue: null });
+  t.equal(opaque.log.at(-1), "fail identity-refused no dialogue for it");
+});
+
+t.test("Approach lets nobody through in the clear when a dialogue forgets TLS", async (t) => {
+  const forgetful: Dialogue = {
+    ...smtp,
+    introduce: () => ({ feed: (): IntroductionStep => ({ kind: "done", greeting: nothing }) }),
+  };
+  const { log, hear } = approach({ mode: "starttls", dialogue: forgetful });
+  hear(greeting);
+  t.equal(log.at(-1), "fail tls-handshake never begun");
+});
+
+interface Setting {
+  readonly identity?: Identity;
+  readonly mode?: PoolTlsOptions["mode"];
+  readonly dialogue?: Dialogue | null;
+  /** Whether there is a connection. */
+  readonly connects?: boolean;
+  /** Whether what is written stays pending. */
+  readonly full?: boolean;
+}
+
+/** An approach whose session and connection write down, in one log, what it does with them. */
+function approach(setting: Setting) {
+  const { identity = "proxy-v2", mode = "off", dialogue = smtp, connects = true, full = false } = setting;
+  const log: string[] = [];
+  const pool = {
+    name: "p",
+    servers: [{ host: "127.0.0.1", port: 25 }],
+    identity,
+    tls: { mode, verify: "none" as const, name: null, ca: null },
+    connectTimeoutMs: 1000,
+    greetTimeoutMs: 1000,
+  };
+  const session: Approaching = {
+    gate: {
+      pool: new Pool(pool, Pool.allocate(pool)),
+      dialogue,
+      upstreamTls: mode === "off" ? null : terms,
+    },
+    reached() {
+      log.push("reached");
+      return { client, destination, sessionId: "s1", tls: clientTls };
+    },
+    introduced: (greeting) =>
+      void log.push(greeting === null ? "introduced" : `introduced ${textOf(greeting)}`),
+    unreachable: (reason, code) => void log.push(`unreachable ${reason} ${code}`),
+    declined: (reply) => void log.push(`declined ${textOf(reply)}`),
+    fail: (reason, detail) => void log.push(`fail ${reason} ${detail}`),
+  };
+  const owner = new Approach(session);
+  const connection = new LoggedConnection(owner, log, full);
+  if (connects) owner.onConnect(connection);
+  return {
+    log,
+    connection,
+    approach: owner,
+    hear: (text: string) => owner.onData(connection, bytesOf(text)),
+    fail: (code: string) => owner.onError(connection, code),
+    secured: () => {
+      connection.tls = facts;
+      owner.onConnect(connection);
+    },
+  };
+}
