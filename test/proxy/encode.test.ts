@@ -69,7 +69,8 @@ t.test("encodeV2 stays within what Postfix takes when everything is as long as c
   t.equal(header.length, 190 + 21 + cipher.length);
   t.ok(header.length <= 536);
   const cipherOf = (length: number) => ({ ssl: { version: null, cipher: "c".repeat(length) } });
-  t.equal(encodeV2(source6, destination6, cipherOf(473)).length, 536);
+  const longest = encodeV2(source6, destination6, cipherOf(473));
+  t.match(new HeaderDecoder().feed(longest), { kind: "done", used: 536 });
   t.throws(() => encodeV2(source6, destination6, cipherOf(474)));
 });
 

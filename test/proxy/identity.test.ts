@@ -157,6 +157,11 @@ t.test("Approach fails when TLS with the server does", async (t) => {
     for (const reply of replies) closed.hear(reply);
     closed.approach.onEnd();
     t.equal(closed.log.at(-1), "fail tls-handshake EOF");
+    const secured = approach({ identity: "xclient", mode });
+    for (const reply of replies) secured.hear(reply);
+    secured.secured();
+    secured.fail("ECONNRESET");
+    t.equal(secured.log.at(-1), "fail upstream-unavailable ECONNRESET", "not when something else does");
   }
 });
 
