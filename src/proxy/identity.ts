@@ -100,8 +100,7 @@ export class Approach implements ConnectionOwner {
   }
 
   onEnd(): void {
-    if (this.#afterTls !== null) this.#session.fail("tls-handshake", "EOF");
-    else this.#session.fail("upstream-unavailable", "closed by the upstream during the identity's exchange");
+    this.#session.fail("upstream-unavailable", "closed by the upstream during the identity's exchange");
   }
 
   onDrain(connection: Connection): void {
