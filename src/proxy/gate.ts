@@ -4,7 +4,7 @@
  */
 import type { Address, Networks } from "../address.ts";
 import type { Clock } from "../clock.ts";
-import type { Dialogue } from "../dialogue.ts";
+import type { ClientTls, Dialogue } from "../dialogue.ts";
 import type { Limiter, Verdict } from "../limits/limiter.ts";
 import type { Total } from "../limits/total.ts";
 import type { CommandReason } from "../outcome.ts";
@@ -25,8 +25,8 @@ export interface Gate {
   readonly dialogue: Dialogue | null;
   /** How TLS with clients ends here; null: it does not. */
   readonly tls: TlsTerms | null;
-  /** No client may log in before TLS has begun, and that ends here. */
-  readonly loginNeedsTls: boolean;
+  /** What servers are told of TLS with a client that may not log in before it, and has not begun it; null: nothing. */
+  readonly tlsToCome: ClientTls | null;
   /** With whose papers TLS with the pool's servers is begun; null: it is not, whatever they offer. */
   readonly upstreamTls: TlsTerms | null;
   /** A client that speaks before the greeting is refused. */

@@ -5,8 +5,8 @@
  * identity → splice → close → one record.
  *
  * The session decides and remembers; the bytes of each step belong to that step's own owner (`Arrival`, `Monitor`,
- * `Handshake`, `Approach`, `Splice`, `Farewell`), which calls back here. A session never leaves its thread, and whatever happens it is
- * settled once: lease and count given back, both sockets closed, one record written.
+ * `Handshake`, `Approach`, `Splice`, `Farewell`), which calls back here. A session never leaves its thread, and whatever
+ * happens it is settled once: lease and count given back, both sockets closed, one record written.
  */
 import type { AddressAndPort } from "../address.ts";
 import type { Conclusion, Introduction } from "../dialogue.ts";
@@ -23,17 +23,9 @@ import type { Header } from "./header.ts";
 import { Monitor } from "./monitor.ts";
 import { AFTER_UPSTREAM_MS, FAREWELL_MS, HANDSHAKE_MS, MONITOR_MS, type Phase } from "./phases.ts";
 import { Search } from "./search.ts";
-import { SWEEP_MS, type Sweepable } from "./sessions.ts";
+import { SWEEP_MS, type Sweepable, UNPLACED_MAX } from "./sessions.ts";
 import { Splice } from "./splice.ts";
 import { Tally } from "./tally.ts";
-
-/**
- * So many connections that have no place may be there in each thread: over the cap and heard until they can be told so, or
- * refused and reading that. Those beyond are closed at once.
- */
-export const UNPLACED_MAX = 64;
-
-const tlsToCome = { version: null, cipher: null };
 
 interface Ending {
   readonly outcome: Outcome;
@@ -213,7 +205,7 @@ export class Session implements Sweepable, SessionRecord {
   reached(): Introduction {
     this.#search.succeeded();
     this.#await("greet", this.gate.pool.options.greetTimeoutMs);
-    const tls = this.tls ?? (this.gate.loginNeedsTls ? tlsToCome : null);
+    const tls = this.tls ?? this.gate.tlsToCome;
     return { client: this.client!, destination: this.#destination!, sessionId: this.id, tls };
   }
 

@@ -10,6 +10,12 @@ import type { Clock } from "../clock.ts";
 /** How often deadlines are looked at, and so by how much one may be late. */
 export const SWEEP_MS = 250;
 
+/**
+ * So many connections that have no place may be there in each thread: over the cap and heard until they can be told so, or
+ * refused and reading that. Those beyond are closed at once.
+ */
+export const UNPLACED_MAX = 64;
+
 /** What the sweep has to know of a session. */
 export interface Sweepable {
   /** Its place in the list; kept by `Sessions`. */

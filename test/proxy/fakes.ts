@@ -180,6 +180,8 @@ export function scene(
     header: null,
     dialogue,
     tls: tls === "off" ? null : { side: "server" },
+    tlsToCome: null,
+    upstreamTls: null,
     refusesEarlyTalk: false,
     limiter: new Limiter(table, { ...defaultLimits, ...limits }, 0),
     pool: new Pool(pool, Pool.allocate(pool)),
