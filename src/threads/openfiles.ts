@@ -1,7 +1,7 @@
 /** How many connections the process can hold: each one is two open files, the client's socket and the upstream's. */
 import { closeSync, openSync, readFileSync } from "node:fs";
 import type { EventLog } from "../observe/logger.ts";
-import { UNPLACED_MAX } from "../proxy/session.ts";
+import { UNPLACED_MAX } from "../proxy/sessions.ts";
 
 /** What a process has open besides: the log, the admin address, its scrapers, event loops, Node's own files. */
 const OWN_FILES = 128;
