@@ -8,6 +8,7 @@
  */
 import { getSystemErrorName } from "node:util";
 import type { AddressAndPort, Endpoint } from "../address.ts";
+import { Buffers, COPY_BYTES_MAX, type OwnedWrite, PRIVATE_BYTES, SHARED_BYTES } from "./buffers.ts";
 import type { Libuv, ShutdownRequest, SocketName, TcpHandle, WriteRequest } from "./libuv.ts";
 import {
   BACKLOG,
@@ -21,36 +22,12 @@ import {
   type Wire,
 } from "./wire.ts";
 
-/** What one read takes at most while a connection is not in bulk; a read that fills it is the sign of bulk. */
-const SHARED_BYTES = 64 * 1024;
-
-/** Reads up to here are copied; a quarter of the slab, so that few bytes of a slab are lost at its end. */
-const COPY_BYTES_MAX = 16 * 1024;
-const SLAB_BYTES = 64 * 1024;
-
-/** A private buffer: 64 KiB cost about twice the CPU of 256 KiB for each byte, and 1 MiB hardly less. */
-const PRIVATE_BYTES = 256 * 1024;
-
-/** Private buffers that are kept for the next connection: 8 MiB. */
-const SPARES_MAX = 32;
-
-/** Private buffers at the same time, 64 MiB; connections beyond it read on into the shared one. */
-const PRIVATE_MAX = 256;
-
-/** A connection that has read nothing for so long gives its private buffer back. */
-const QUIET_SWEEP_MS = 5000;
-
 /** libuv keeps a small record for each buffer that was ever set from outside a read: 256 of them are 12 KiB. */
 const REBINDS_MAX = 256;
 
 const UV_EOF = -4095;
 
 type OwnedHandle = TcpHandle & { connection: HandleConnection };
-type OwnedWrite = WriteRequest & {
-  writer: HandleConnection;
-  lender: HandleConnection | null;
-  bytes: Uint8Array;
-};
 type OwnedShutdown = ShutdownRequest & { connection: HandleConnection };
 
 export class HandleWire implements Wire {
@@ -104,59 +81,7 @@ export class HandleWire implements Wire {
   }
 }
 
-/** The buffers that the connections of a thread share. */
-class Buffers {
-  readonly libuv: Libuv;
-  readonly shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
-  /** Used again for each write that completes at once. */
-  idleWrite: OwnedWrite | null = null;
-  /** The connection whose bytes are being handed out. */
-  reading: HandleConnection | null = null;
-  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-  #slabUsed = 0;
-  readonly #spares: Buffer[] = [];
-  readonly #bulk = new Set<HandleConnection>();
-  #sweeper: NodeJS.Timeout | null = null;
-
-  constructor(libuv: Libuv) {
-    this.libuv = libuv;
-  }
-
-  copy(bytes: Uint8Array, length: number): Buffer {
-    if (length > COPY_BYTES_MAX) return Buffer.from(bytes.subarray(0, length));
-    if (this.#slabUsed + length > SLAB_BYTES) {
-      this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-      this.#slabUsed = 0;
-    }
-    const copy = this.#slab.subarray(this.#slabUsed, this.#slabUsed + length);
-    this.#slabUsed += length;
-    copy.set(length === bytes.length ? bytes : bytes.subarray(0, length));
-    return copy;
-  }
-
-  /** A private buffer for a connection in bulk; null when there are too many already. */
-  lend(to: HandleConnection): Buffer | null {
-    if (this.#bulk.size >= PRIVATE_MAX) return null;
-    this.#bulk.add(to);
-    this.#sweeper ??= setInterval(() => this.#sweep(), QUIET_SWEEP_MS).unref();
-    return this.#spares.pop() ?? Buffer.allocUnsafeSlow(PRIVATE_BYTES);
-  }
-
-  takeBack(from: HandleConnection, buffer: Buffer): void {
-    this.#bulk.delete(from);
-    if (this.#spares.length < SPARES_MAX) this.#spares.push(buffer);
-  }
-
-  #sweep(): void {
-    for (const connection of this.#bulk) connection.rest();
-    if (this.#bulk.size > 0 || this.#sweeper === null) return;
-    clearInterval(this.#sweeper);
-    this.#sweeper = null;
-    this.#spares.length = 0;
-  }
-}
-
-class HandleConnection implements Connection {
+export class HandleConnection implements Connection {
   owner: ConnectionOwner;
   hasEnded = false;
   readonly #buffers: Buffers;
