@@ -6,10 +6,19 @@
  * private buffer, from which its bytes are handed out uncopied. libuv keeps a pointer, not a copy, to what it could not
  * write at once, so a private buffer is not read into again while such a write is pending (`#borrowed`).
  */
-import { getSystemErrorName } from "node:util";
 import type { AddressAndPort, Endpoint } from "../address.ts";
 import { Buffers, COPY_BYTES_MAX, type OwnedWrite, PRIVATE_BYTES, SHARED_BYTES } from "./buffers.ts";
-import type { Libuv, ShutdownRequest, SocketName, TcpHandle, WriteRequest } from "./libuv.ts";
+import { Inside } from "./inside.ts";
+import {
+  codeOf,
+  type Libuv,
+  type ShutdownRequest,
+  type SocketName,
+  type StreamHandle,
+  type TcpHandle,
+  UV_EOF,
+  type WriteRequest,
+} from "./libuv.ts";
 import {
   BACKLOG,
   type Connection,
@@ -19,13 +28,13 @@ import {
   type ListenOptions,
   nobody,
   socketName,
+  type TlsFacts,
+  type TlsTerms,
   type Wire,
 } from "./wire.ts";
 
 /** libuv keeps a small record for each buffer that was ever set from outside a read: 256 of them are 12 KiB. */
 const REBINDS_MAX = 256;
-
-const UV_EOF = -4095;
 
 type OwnedHandle = TcpHandle & { connection: HandleConnection };
 type OwnedShutdown = ShutdownRequest & { connection: HandleConnection };
@@ -76,7 +85,7 @@ export class HandleWire implements Wire {
     const status = endpoint.host.includes(":")
       ? handle.connect6(request, endpoint.host, endpoint.port)
       : handle.connect(request, endpoint.host, endpoint.port);
-    if (status !== 0) process.nextTick(() => connection.fail(status));
+    if (status !== 0) process.nextTick(() => connection.fail(codeOf(status)));
     return connection;
   }
 }
@@ -84,6 +93,9 @@ export class HandleWire implements Wire {
 export class HandleConnection implements Connection {
   owner: ConnectionOwner;
   hasEnded = false;
+  tls: TlsFacts | null = null;
+  /** Null in the clear; from `secure` on reading, writing and ending are its. */
+  #inside: Inside | null = null;
   readonly #buffers: Buffers;
   #handle: TcpHandle | null;
   /** Null while reads go into the shared buffer. */
@@ -107,7 +119,7 @@ export class HandleConnection implements Connection {
   }
 
   get isPending(): boolean {
-    return this.#pendingWrites > 0;
+    return this.#inside === null ? this.#pendingWrites > 0 : this.#inside.isPending;
   }
 
   peer(): AddressAndPort | null {
@@ -120,7 +132,15 @@ export class HandleConnection implements Connection {
     return this.#handle?.getsockname(name) === 0 ? socketName(name.address, name.port) : null;
   }
 
+  secure(terms: TlsTerms, surplus: Uint8Array): void {
+    if (this.#handle === null) return;
+    this.stop();
+    this.#inside = new Inside(this.#buffers, this.#handle, this, terms);
+    this.#inside.shake(surplus);
+  }
+
   start(): void {
+    if (this.#inside !== null) return this.#inside.start();
     if (this.#handle === null || this.#reading || this.hasEnded) return;
     // Only an owner that forgot to wait for the drain gets here with a borrowed buffer; its bytes are kept whole. Within
     // a read it is `#received` that replaces the buffer: libuv must not be given another one behind its back.
@@ -131,6 +151,7 @@ export class HandleConnection implements Connection {
   }
 
   stop(): void {
+    if (this.#inside !== null) return this.#inside.stop();
     if (this.#handle === null || !this.#reading) return;
     this.#reading = false;
     this.#handle.readStop();
@@ -138,13 +159,14 @@ export class HandleConnection implements Connection {
 
   write(bytes: Uint8Array): boolean {
     if (this.#handle === null || bytes.length === 0) return true;
+    if (this.#inside !== null) return this.#inside.write(bytes);
     const { libuv } = this.#buffers;
     const request = this.#buffers.idleWrite ?? (new libuv.WriteWrap() as OwnedWrite);
     this.#buffers.idleWrite = request;
     const status = this.#handle.writeBuffer(request, bytes);
     if (status !== 0) {
       // Told on the next tick: an owner is not called back from within its own call.
-      process.nextTick(() => this.fail(status));
+      process.nextTick(() => this.fail(codeOf(status)));
       return true;
     }
     if (libuv.streamBaseState[libuv.kLastWriteWasAsync] === 0) return this.#pendingWrites === 0;
@@ -161,11 +183,12 @@ export class HandleConnection implements Connection {
 
   end(): void {
     if (this.#handle === null) return;
+    if (this.#inside !== null) return this.#inside.end();
     const request = new this.#buffers.libuv.ShutdownWrap() as OwnedShutdown;
     request.connection = this;
     request.oncomplete = shutDown;
     const status = this.#handle.shutdown(request);
-    if (status < 0) process.nextTick(() => this.fail(status));
+    if (status < 0) process.nextTick(() => this.fail(codeOf(status)));
   }
 
   close(): void {
@@ -173,17 +196,18 @@ export class HandleConnection implements Connection {
     if (handle === null) return;
     this.#handle = null;
     this.#reading = false;
-    handle.close();
+    if (this.#inside === null) handle.close();
+    else this.#inside.close();
     this.owner = nobody;
     if (this.#borrowed === 0) this.#giveBack();
   }
 
-  /** The system's `status` ended this connection. */
-  fail(status: number): void {
+  /** Something ended this connection: `code`, as the owner hears it. */
+  fail(code: string): void {
     if (this.#handle === null) return;
     const { owner } = this;
     this.close();
-    owner.onError(this, codeOf(status));
+    owner.onError(this, code);
   }
 
   connected(): void {
@@ -195,7 +219,7 @@ export class HandleConnection implements Connection {
     const { streamBaseState, kReadBytesOrError } = this.#buffers.libuv;
     const status = streamBaseState[kReadBytesOrError]!;
     if (status > 0) return this.#received(status);
-    if (status < 0 && status !== UV_EOF) this.fail(status);
+    if (status < 0 && status !== UV_EOF) this.fail(codeOf(status));
     else if (status === UV_EOF) {
       this.#reading = false;
       this.hasEnded = true;
@@ -236,7 +260,7 @@ export class HandleConnection implements Connection {
     const { lender } = request;
     if (lender !== null && --lender.#borrowed === 0 && lender.#handle === null) lender.#giveBack();
     this.#pendingWrites--;
-    if (status < 0) this.fail(status);
+    if (status < 0) this.fail(codeOf(status));
     else if (this.#pendingWrites === 0 && this.#handle !== null) this.owner.onDrain(this);
   }
 
@@ -256,7 +280,8 @@ export class HandleConnection implements Connection {
     this.#rebinds++;
     if (buffer === null) this.#giveBack();
     else this.#private = buffer;
-    this.#handle?.useUserBuffer(buffer ?? this.#buffers.shared);
+    // Inside TLS the handle's bytes are not ours to take.
+    if (this.#inside === null) this.#handle?.useUserBuffer(buffer ?? this.#buffers.shared);
   }
 
   #replacePrivate(): Buffer {
@@ -271,14 +296,14 @@ export class HandleConnection implements Connection {
   }
 }
 
-function onRead(this: TcpHandle): Uint8Array | undefined {
+function onRead(this: StreamHandle): Uint8Array | undefined {
   return (this as OwnedHandle).connection.read();
 }
 
 function connected(status: number, handle: TcpHandle): void {
   const { connection } = handle as OwnedHandle;
   if (status === 0) connection.connected();
-  else connection.fail(status);
+  else connection.fail(codeOf(status));
 }
 
 function written(this: WriteRequest, status: number): void {
@@ -287,9 +312,5 @@ function written(this: WriteRequest, status: number): void {
 }
 
 function shutDown(this: ShutdownRequest, status: number): void {
-  if (status < 0) (this as OwnedShutdown).connection.fail(status);
-}
-
-function codeOf(status: number): string {
-  return getSystemErrorName(status);
+  if (status < 0) (this as OwnedShutdown).connection.fail(codeOf(status));
 }

@@ -1,18 +1,22 @@
 /**
- * The wire on documented `node:net` only: the way that every Node has, for where libuv's handles cannot be had and for
- * comparing the two.
+ * The wire on documented `node:net` and `node:tls` only: the way that every Node has, for where libuv's handles cannot be
+ * had and for comparing the two.
  */
 import { createServer, connect as netConnect, type Socket } from "node:net";
+import { TLSSocket, connect as tlsConnect } from "node:tls";
 import type { AddressAndPort, Endpoint } from "../address.ts";
 import {
   BACKLOG,
   type Connection,
   type ConnectionOwner,
+  errorCode,
   ListenError,
   type Listening,
   type ListenOptions,
   nobody,
   socketName,
+  type TlsFacts,
+  type TlsTerms,
   type Wire,
 } from "./wire.ts";
 
@@ -24,7 +28,7 @@ export class SocketWire implements Wire {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
     server.on("connection", (socket) => options.onConnection(new SocketConnection(socket, nobody)));
     return new Promise((resolve, reject) => {
-      server.once("error", (error) => reject(new ListenError(endpoint, codeOf(error))));
+      server.once("error", (error) => reject(new ListenError(endpoint, errorCode(error))));
       server.listen(
         {
           host: endpoint.host,
@@ -35,7 +39,7 @@ export class SocketWire implements Wire {
         },
         () => {
           server.removeAllListeners("error");
-          server.on("error", (error) => options.onAcceptError(codeOf(error)));
+          server.on("error", (error) => options.onAcceptError(errorCode(error)));
           const bound = server.address();
           const port = bound !== null && typeof bound === "object" ? bound.port : endpoint.port;
           resolve({ endpoint: { host: endpoint.host, port }, close: () => server.close() });
@@ -59,21 +63,20 @@ export class SocketWire implements Wire {
 
 class SocketConnection implements Connection {
   owner: ConnectionOwner;
-  readonly #socket: Socket;
+  #socket: Socket;
+  tls: TlsFacts | null = null;
   hasEnded = false;
   /** A write has said false, and the owner has not heard of its drain yet. */
   isPending = false;
+  #shaking = false;
+  readonly #onData = (bytes: Buffer) => this.owner.onData(this, bytes);
+  readonly #onEnd = () => this.#ended();
+  readonly #onError = (error: Error) => this.#fail(errorCode(error));
 
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.owner = owner;
     this.#socket = socket;
-    socket.on("data", (bytes: Buffer) => this.owner.onData(this, bytes));
-    socket.pause();
-    socket.on("end", () => {
-      this.hasEnded = true;
-      this.owner.onEnd(this);
-    });
-    socket.on("error", (error) => this.#fail(codeOf(error)));
+    this.#listen(socket);
   }
 
   peer(): AddressAndPort | null {
@@ -82,6 +85,21 @@ class SocketConnection implements Connection {
 
   local(): AddressAndPort | null {
     return socketName(this.#socket.localAddress, this.#socket.localPort);
+  }
+
+  secure(terms: TlsTerms, surplus: Uint8Array): void {
+    const outside = this.#socket;
+    if (outside.destroyed) return;
+    // What breaks outside goes on to break this connection; bytes and their end are inside from here on.
+    outside.pause().off("data", this.#onData).off("end", this.#onEnd);
+    if (surplus.length > 0) outside.unshift(Buffer.from(surplus));
+    const inside = terms.side === "server" ? serverSocket(outside, terms) : clientSocket(outside, terms);
+    this.#socket = inside;
+    this.#shaking = true;
+    inside.once(terms.side === "server" ? "secure" : "secureConnect", () => this.#shaken(inside));
+    // Once it is secure, a server's socket without a server tells its errors by this name only.
+    inside.on("_tlsError", this.#onError);
+    this.#listen(inside);
   }
 
   start(): void {
@@ -109,6 +127,33 @@ class SocketConnection implements Connection {
     this.#socket.destroy();
   }
 
+  #listen(socket: Socket): void {
+    socket.on("data", this.#onData).pause();
+    socket.on("end", this.#onEnd).on("error", this.#onError);
+  }
+
+  #shaken(socket: TLSSocket): void {
+    if (socket.destroyed) return;
+    this.#shaking = false;
+    this.tls = {
+      version: socket.getProtocol() ?? "",
+      cipher: socket.getCipher().name,
+      resumed: socket.isSessionReused(),
+    };
+    this.owner.onConnect(this);
+  }
+
+  #ended(): void {
+    if (this.#shaking) return this.#fail("EOF");
+    // A stream that is paused says so all the same when nothing stands before its end.
+    if (this.#socket.isPaused()) {
+      this.#socket.once("resume", this.#onEnd);
+      return;
+    }
+    this.hasEnded = true;
+    this.owner.onEnd(this);
+  }
+
   #written(): void {
     if (!this.isPending || this.#socket.destroyed || this.#socket.writableLength > 0) return;
     this.isPending = false;
@@ -122,6 +167,26 @@ class SocketConnection implements Connection {
   }
 }
 
-function codeOf(error: Error): string {
-  return "code" in error && typeof error.code === "string" ? error.code : error.name;
+function serverSocket(socket: Socket, { certificates }: TlsTerms & { side: "server" }): TLSSocket {
+  return new TLSSocket(socket, {
+    isServer: true,
+    secureContext: certificates.first,
+    ...(!certificates.isOne && {
+      SNICallback: (name, done) => done(null, certificates.choose(name)),
+    }),
+  });
+}
+
+function clientSocket(socket: Socket, { trust }: TlsTerms & { side: "client" }): TLSSocket {
+  const peer = socketName(socket.remoteAddress, socket.remotePort);
+  return tlsConnect({
+    socket,
+    secureContext: trust.context,
+    rejectUnauthorized: trust.verifies,
+    ...(trust.servername !== null && { servername: trust.servername }),
+    checkServerIdentity: (_, { raw }) => {
+      const code = trust.misnamed(raw, peer);
+      return code === null ? undefined : Object.assign(new Error(code), { code });
+    },
+  });
 }

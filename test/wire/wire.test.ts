@@ -1,32 +1,12 @@
 /** What both wires promise: see `Connection` and `Wire`. */
 import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import t, { type Test } from "tap";
-import { type Connection, ListenError, type Wire } from "../../src/wire/wire.ts";
+import t from "tap";
+import { ListenError } from "../../src/wire/wire.ts";
 import { until } from "../servers/process.ts";
 import { Checker, Numbered } from "../support/numbered.ts";
-import { loopback, ownerWith, wires } from "./wires.ts";
-
-/** A connection of the wire's that was accepted, and the far end of it. */
-async function accepted(t: Test, wire: Wire, host = "127.0.0.1"): Promise<{ near: Connection; far: Socket }> {
-  const come: Connection[] = [];
-  const listening = await wire.listen({
-    endpoint: { host, port: 0 },
-    reusePort: false,
-    onConnection: (connection) => come.push(connection),
-    onAcceptError: (code) => t.fail(code),
-  });
-  const far = connect({ ...listening.endpoint, allowHalfOpen: true });
-  const near = await until("a connection", () => come[0]);
-  t.teardown(() => {
-    near.close();
-    far.destroy();
-    listening.close();
-  });
-  far.on("error", () => {});
-  return { near, far };
-}
+import { accepted, loopback, ownerWith, wires } from "./wires.ts";
 
 for (const wire of wires) {
   t.test(`${wire.name}: a connection knows both its ends`, async (t) => {

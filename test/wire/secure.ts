@@ -1,0 +1,148 @@
+/** Connections of a wire's in TLS, with Node's own `tls` as the far end. */
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import type { AddressInfo, Socket } from "node:net";
+import {
+  createServer,
+  type ConnectionOptions as FarClient,
+  type TlsOptions as FarServer,
+  type TLSSocket,
+  connect as tlsConnect,
+} from "node:tls";
+import type { Test } from "tap";
+import { type CertificateOptions, Certificates } from "../../src/wire/certificates.ts";
+import { Trust, type TrustOptions } from "../../src/wire/trust.ts";
+import type { Connection, ConnectionOwner, Wire } from "../../src/wire/wire.ts";
+import { makeCertificate } from "../servers/certificate.ts";
+import { makeDirectory, until } from "../servers/process.ts";
+import { accepted } from "./wires.ts";
+
+type Pair = CertificateOptions["pairs"][number];
+
+const EMPTY = Buffer.alloc(0);
+
+/** A certificate of its own authority, and its key. */
+export function makePair(t: Test, name: string): Pair {
+  const { certFile, keyFile } = makeCertificate(makeDirectory(t, "tls"), name);
+  return { cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
+}
+
+export function certificatesWith(options: Partial<CertificateOptions> & { pairs: Pair[] }): Certificates {
+  return new Certificates({ minVersion: "TLSv1.2", ticketKeys: randomBytes(48), ...options });
+}
+
+export function trustWith(options: Partial<TrustOptions>): Trust {
+  return new Trust({ verify: "none", name: null, ca: null, ...options });
+}
+
+/** An owner that writes down what it hears. */
+export class Ear implements ConnectionOwner {
+  /** `connect`, `data`, `end`, `drain` or an error's code. */
+  readonly calls: string[] = [];
+  text = "";
+
+  onConnect(_: Connection): void {
+    this.calls.push("connect");
+  }
+
+  onData(_: Connection, bytes: Uint8Array): void {
+    if (this.calls.at(-1) !== "data") this.calls.push("data");
+    this.text += Buffer.from(bytes).toString("latin1");
+  }
+
+  onEnd(_: Connection): void {
+    this.calls.push("end");
+  }
+
+  onDrain(_: Connection): void {
+    this.calls.push("drain");
+  }
+
+  onError(_: Connection, code: string): void {
+    this.calls.push(code);
+  }
+
+  heard(call: string): Promise<unknown> {
+    return until(`${call} after ${this.calls}`, () => this.calls.includes(call));
+  }
+}
+
+/** A connection that was accepted and is a server in TLS, and the plain socket at its far end. */
+export async function serving(
+  t: Test,
+  wire: Wire,
+  certificates: Certificates,
+): Promise<{ near: Connection; far: Socket; ear: Ear }> {
+  const { near, far } = await accepted(t, wire);
+  const ear = new Ear();
+  near.owner = ear;
+  near.secure({ side: "server", certificates }, EMPTY);
+  return { near, far, ear };
+}
+
+/** TLS on the far end's socket, whatever the certificate. */
+export function farClient(t: Test, socket: Socket, options: FarClient = {}): TLSSocket {
+  const far = tlsConnect({ socket, rejectUnauthorized: false, ...options });
+  far.on("error", () => {});
+  t.teardown(() => far.destroy());
+  return far;
+}
+
+/** Both ends of a handshake that is done, the wire's being the server. */
+export async function served(
+  t: Test,
+  wire: Wire,
+  certificates: Certificates,
+  options: FarClient = {},
+): Promise<{ near: Connection; far: TLSSocket; raw: Socket; ear: Ear }> {
+  const { near, far: raw, ear } = await serving(t, wire, certificates);
+  const far = farClient(t, raw, options);
+  await Promise.all([ear.heard("connect"), once(far, "secureConnect")]);
+  return { near, far, raw, ear };
+}
+
+/** A TLS server of Node's, and what connects to it and is a client in TLS at once. */
+export async function farServer(
+  t: Test,
+  options: FarServer,
+): Promise<{ come: Come[]; open(wire: Wire, trust: Trust, ear?: Ear): Opened }> {
+  const come: Come[] = [];
+  const raws: Socket[] = [];
+  const server = createServer({ allowHalfOpen: true, ...options }, (far) => {
+    far.on("error", () => {});
+    come.push({ far, raw: raws.find(({ remotePort }) => remotePort === far.remotePort)! });
+  });
+  server.on("connection", (raw: Socket) => raws.push(raw)).on("tlsClientError", () => {});
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.teardown(() => {
+    for (const raw of raws) raw.destroy();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const open = (wire: Wire, trust: Trust, ear = new Ear()) => {
+    const first: ConnectionOwner = Object.assign(new Ear(), {
+      onConnect: (connection: Connection) => {
+        connection.owner = ear;
+        connection.secure({ side: "client", trust }, EMPTY);
+      },
+      onError: (_: Connection, code: string) => ear.calls.push(code),
+    });
+    const near = wire.connect({ host: "127.0.0.1", port }, first);
+    t.teardown(() => near.close());
+    return { near, ear };
+  };
+  return { come, open };
+}
+
+interface Come {
+  readonly far: TLSSocket;
+  /** What `far` is the inside of. */
+  readonly raw: Socket;
+}
+
+interface Opened {
+  readonly near: Connection;
+  readonly ear: Ear;
+}
