@@ -116,7 +116,8 @@ export class Inside {
   end(): void {
     if (this.#ending) return;
     this.#ending = true;
-    if (!this.#writing) this.#shutDown();
+    // Amid its reads OpenSSL would look for the far end's close_notify behind ours, and lose the bytes that it finds.
+    if (!this.#writing) setImmediate(() => this.#shutDown());
   }
 
   close(): void {
@@ -238,6 +239,7 @@ export class Inside {
   }
 
   #shutDown(): void {
+    if (this.#phase === "closed") return;
     const request = new this.#buffers.libuv.ShutdownWrap() as OwnedShutdown;
     request.inside = this;
     request.oncomplete = shutDown;

@@ -11,12 +11,22 @@ export interface Certificate {
   readonly fingerprint256: string;
 }
 
-/** Makes one for `name` in `directory`; each has a key, hence a fingerprint, of its own. */
-export function makeCertificate(directory: string, name: string): Certificate {
+/**
+ * Makes one for `name` in `directory`; each has a key, hence a fingerprint, of its own. Other names are written as in
+ * `IP:127.0.0.1`.
+ */
+export function makeCertificate(directory: string, name: string, ...otherNames: string[]): Certificate {
   const certFile = join(directory, "cert.pem");
   const keyFile = join(directory, "key.pem");
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  const subject = ["-subj", `/CN=${name}`, "-addext", `subjectAltName=DNS:${name}`, "-days", "2"];
+  const subject = [
+    "-subj",
+    `/CN=${name}`,
+    "-addext",
+    `subjectAltName=${[`DNS:${name}`, ...otherNames].join(",")}`,
+    "-days",
+    "2",
+  ];
   execFileSync("openssl", ["req", "-x509", ...key, ...subject, "-keyout", keyFile, "-out", certFile], {
     stdio: "pipe",
   });

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, createServer as createPlainServer, type Server, type Socket } from "node:net";
 import {
   createServer,
   type ConnectionOptions as FarClient,
@@ -16,15 +16,15 @@ import { Trust, type TrustOptions } from "../../src/wire/trust.ts";
 import type { Connection, ConnectionOwner, Wire } from "../../src/wire/wire.ts";
 import { makeCertificate } from "../servers/certificate.ts";
 import { makeDirectory, until } from "../servers/process.ts";
-import { accepted } from "./wires.ts";
+import { accepted, ownerWith } from "./wires.ts";
 
 type Pair = CertificateOptions["pairs"][number];
 
 const EMPTY = Buffer.alloc(0);
 
 /** A certificate of its own authority, and its key. */
-export function makePair(t: Test, name: string): Pair {
-  const { certFile, keyFile } = makeCertificate(makeDirectory(t, "tls"), name);
+export function makePair(t: Test, name: string, ...otherNames: string[]): Pair {
+  const { certFile, keyFile } = makeCertificate(makeDirectory(t, "tls"), name, ...otherNames);
   return { cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
 }
 
@@ -41,8 +41,11 @@ export class Ear implements ConnectionOwner {
   /** `connect`, `data`, `end`, `drain` or an error's code. */
   readonly calls: string[] = [];
   text = "";
+  /** Whose handshake is done. */
+  connection: Connection | null = null;
 
-  onConnect(_: Connection): void {
+  onConnect(connection: Connection): void {
+    this.connection = connection;
     this.calls.push("connect");
   }
 
@@ -102,39 +105,13 @@ export async function served(
   return { near, far, raw, ear };
 }
 
-/** A TLS server of Node's, and what connects to it and is a client in TLS at once. */
-export async function farServer(
-  t: Test,
-  options: FarServer,
-): Promise<{ come: Come[]; open(wire: Wire, trust: Trust, ear?: Ear): Opened }> {
-  const come: Come[] = [];
-  const raws: Socket[] = [];
-  const server = createServer({ allowHalfOpen: true, ...options }, (far) => {
-    far.on("error", () => {});
-    come.push({ far, raw: raws.find(({ remotePort }) => remotePort === far.remotePort)! });
-  });
-  server.on("connection", (raw: Socket) => raws.push(raw)).on("tlsClientError", () => {});
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.teardown(() => {
-    for (const raw of raws) raw.destroy();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  const open = (wire: Wire, trust: Trust, ear = new Ear()) => {
-    const first: ConnectionOwner = Object.assign(new Ear(), {
-      onConnect: (connection: Connection) => {
-        connection.owner = ear;
-        connection.secure({ side: "client", trust }, EMPTY);
-      },
-      onError: (_: Connection, code: string) => ear.calls.push(code),
-    });
-    const near = wire.connect({ host: "127.0.0.1", port }, first);
-    t.teardown(() => near.close());
-    return { near, ear };
-  };
-  return { come, open };
+interface Opened {
+  readonly near: Connection;
+  readonly ear: Ear;
 }
+
+/** What connects to a far end, and is a client in TLS at once. */
+type Open = (wire: Wire, trust: Trust) => Opened;
 
 interface Come {
   readonly far: TLSSocket;
@@ -142,7 +119,50 @@ interface Come {
   readonly raw: Socket;
 }
 
-interface Opened {
-  readonly near: Connection;
-  readonly ear: Ear;
+/** A TLS server of Node's. */
+export async function farServer(
+  t: Test,
+  options: FarServer,
+): Promise<{ come: Come[]; raws: Socket[]; open: Open }> {
+  const come: Come[] = [];
+  const raws: Socket[] = [];
+  const server = createServer({ allowHalfOpen: true, ...options }, (far) => {
+    far.on("error", () => {});
+    come.push({ far, raw: raws.find(({ remotePort }) => remotePort === far.remotePort)! });
+  });
+  server.on("connection", (raw: Socket) => raws.push(raw)).on("tlsClientError", () => {});
+  t.teardown(() => {
+    for (const raw of raws) raw.destroy();
+  });
+  return { come, raws, open: await opener(t, server) };
+}
+
+/** A server that knows no TLS, and what it does with each socket. */
+export async function plainServer(t: Test, does: (socket: Socket) => void): Promise<{ open: Open }> {
+  const server = createPlainServer((socket) => {
+    socket.on("error", () => {});
+    does(socket);
+    t.teardown(() => socket.destroy());
+  });
+  return { open: await opener(t, server) };
+}
+
+async function opener(t: Test, server: Server): Promise<Open> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  return (wire, trust) => {
+    const ear = new Ear();
+    const plain = ownerWith({
+      onConnect: (connection) => {
+        connection.owner = ear;
+        connection.secure({ side: "client", trust }, EMPTY);
+      },
+      onError: (_, code) => ear.calls.push(code),
+    });
+    const near = wire.connect({ host: "127.0.0.1", port }, plain);
+    t.teardown(() => near.close());
+    return { near, ear };
+  };
 }
