@@ -10,8 +10,7 @@ import type { Total } from "../limits/total.ts";
 import type { CommandReason } from "../outcome.ts";
 import type { Pool } from "../pools/pool.ts";
 import type { Login, SessionRecord } from "../record.ts";
-import type { TlsTerms } from "../wire/tls.ts";
-import type { Wire } from "../wire/wire.ts";
+import type { TlsTerms, Wire } from "../wire/wire.ts";
 import type { ListenerOptions } from "./options.ts";
 import type { Sessions } from "./sessions.ts";
 

@@ -14,7 +14,8 @@ import type { Gate } from "../../src/proxy/gate.ts";
 import { Session } from "../../src/proxy/session.ts";
 import { Sessions } from "../../src/proxy/sessions.ts";
 import type { SessionRecord } from "../../src/record.ts";
-import type { TlsFacts } from "../../src/wire/tls.ts";
+import { Trust } from "../../src/wire/trust.ts";
+import type { TlsFacts } from "../../src/wire/wire.ts";
 import { type Connection, type ConnectionOwner, nobody } from "../../src/wire/wire.ts";
 import { defaultLimits } from "../config/fixtures.ts";
 
@@ -179,7 +180,8 @@ export function scene(
     },
     header: null,
     dialogue,
-    tls: tls === "off" ? null : { side: "server" },
+    tls:
+      tls === "off" ? null : { side: "client", trust: new Trust({ verify: "none", name: null, ca: null }) },
     tlsToCome: null,
     upstreamTls: null,
     refusesEarlyTalk: false,

@@ -9,14 +9,14 @@ import { Pool } from "../../src/pools/pool.ts";
 import { encodeV1, encodeV2 } from "../../src/proxy/header.ts";
 import { Approach, type Approaching } from "../../src/proxy/identity.ts";
 import { smtpDialogue } from "../../src/smtp/dialogue.ts";
-import type { TlsFacts, TlsTerms } from "../../src/wire/tls.ts";
-import type { Connection } from "../../src/wire/wire.ts";
+import { Trust } from "../../src/wire/trust.ts";
+import type { Connection, TlsFacts, TlsTerms } from "../../src/wire/wire.ts";
 
 const client = { address: Address.v4(0xcb007107), port: 40123 };
 const destination = { address: Address.v4(0xc0000219), port: 25 };
 const clientTls = { version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" };
 const facts: TlsFacts = { ...clientTls, resumed: false };
-const terms: TlsTerms = { side: "client" };
+const terms: TlsTerms = { side: "client", trust: new Trust({ verify: "none", name: null, ca: null }) };
 const smtp = smtpDialogue({
   hostname: "gw.example.test",
   earlyTalk: "pass",
