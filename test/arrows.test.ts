@@ -14,7 +14,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   main: ["commands"],
   commands: ["config", "threads", "demo", "wire"],
   demo: ["proxy", "wire"],
-  threads: ["proxy", "smtp", "imap", "limits", "pools", "wire", "observe"],
+  threads: ["proxy", "smtp", "imap", "limits", "pools", "wire", "tls", "observe"],
   proxy: ["wire", "limits", "pools"],
   config: [],
   smtp: [],
@@ -22,6 +22,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   limits: [],
   pools: [],
   wire: [],
+  tls: [],
   observe: [],
   leaf: [],
 };
@@ -50,8 +51,11 @@ const builtins: Readonly<Record<string, readonly string[]>> = {
   "node:worker_threads": ["threads"],
 };
 
-/** Deciding what is an address opens no socket. */
-const freeOfNet: readonly string[] = ["isIP", "isIPv4", "isIPv6"];
+/** What these modules offer that opens no socket: saying what is an address, and what OpenSSL takes for a certificate. */
+const socketless: Readonly<Record<string, readonly string[]>> = {
+  "node:net": ["isIP", "isIPv4", "isIPv6"],
+  "node:tls": ["createSecureContext"],
+};
 
 /** Bytes in, facts out: nothing of Node's is needed for that. */
 const pure: readonly string[] = ["smtp", "imap"];
@@ -97,7 +101,8 @@ function isAllowed({ from, to, names, isType }: Import): boolean {
   if (to === "package.json") return folder === "main" || folder === "commands";
   if (to.startsWith("src/")) return isArrow(folder, to, isType);
   if (!to.startsWith("node:")) return packages[to] === folder;
-  if (to === "node:net" && names.length > 0 && names.every((name) => freeOfNet.includes(name))) return true;
+  const free = socketless[to];
+  if (free !== undefined && names.length > 0 && names.every((name) => free.includes(name))) return true;
   return !pure.includes(folder) && (builtins[to]?.includes(folder) ?? true);
 }
 

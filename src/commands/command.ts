@@ -6,9 +6,10 @@
  */
 import { createReadStream, readFileSync } from "node:fs";
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
-import { errorCode, type LoadedFile, loadConfiguration } from "../config/load.ts";
+import { type LoadedFile, loadConfiguration } from "../config/load.ts";
 import { suggestion } from "../config/nearest.ts";
 import { TEXT_LENGTH_MAX } from "../config/source.ts";
+import { errorCode } from "../files.ts";
 
 /** What a command tells the shell. */
 export const exitCodes = { well: 0, failed: 1, wrong: 2 } as const;
@@ -65,5 +66,6 @@ export async function readConfiguration(command: string, file: string | undefine
     name,
     environment: process.env,
     readFile: (path) => readFileSync(path, "utf8"),
+    nowMs: Date.now(),
   });
 }

@@ -1,25 +1,27 @@
 /** A configuration in sentences, for people: what each listener does, and what it cannot do. Pure. */
 import { endpointText } from "../address.ts";
 import type { Configuration } from "../config/options.ts";
-import { commandLimitsOf, readsCommands } from "../config/reach.ts";
+import { endsTls, limitsOn, readingOf } from "../config/reach.ts";
 import { durationText } from "../config/units.ts";
 import type { LimitOptions } from "../limits/options.ts";
-import type { Identity, PoolOptions } from "../pools/options.ts";
+import type { Identity, PoolOptions, PoolTlsOptions } from "../pools/options.ts";
 import type { ListenerOptions } from "../proxy/options.ts";
+import type { MinVersion } from "../tls/options.ts";
 
 export function summary(configuration: Configuration): string {
-  const { pools, limits, listeners } = configuration;
+  const { pools, limits, listeners, tls } = configuration;
   const lines = gatewayLines(configuration);
   for (const listener of listeners) {
+    const pool = pools.find(({ name }) => name === listener.pool)!;
+    const set = limits[listener.limits]!;
     lines.push("", `listener ${listener.name}: ${listener.listen.map(endpointText).join(", ")}`);
-    const pool = pools.find(({ name }) => name === listener.pool);
-    const set = limits[listener.limits];
-    lines.push(row("protocol", protocolText(listener)), row("proxy", proxyText(listener)));
-    if (pool !== undefined)
-      lines.push(row("pool", poolText(pool)), row("identity", identityTexts[pool.identity]));
-    if (set !== undefined) lines.push(row("limits", limitText(listener, set)));
+    lines.push(row("protocol", listener.protocol), row("proxy", proxyText(listener)));
+    lines.push(row("tls", tlsText(listener, pool, tls.minVersion)));
+    if (readingOf(listener, pool) !== "nowhere") lines.push(row("smtp", smtpText(listener, pool)));
+    lines.push(row("pool", poolText(pool)), row("identity", identityTexts[pool.identity]));
+    lines.push(row("limits", limitText(listener, set)));
     lines.push(row("idle", `a session that is silent for ${durationText(listener.idleTimeoutMs)} is ended`));
-    if (set !== undefined) lines.push(row("note", noteText(listener, set)));
+    lines.push(row("note", noteText(listener, pool, set)));
   }
   return `${lines.join("\n")}\n`;
 }
@@ -34,10 +36,12 @@ function gatewayLines({
   maxConnections,
   tableSize,
   drainMs,
+  tls,
   log,
   admin,
 }: Configuration): string[] {
   const api = admin.token === null ? "/api without a token, on loopback only" : "/api with a token";
+  const certificates = tls.certificates.map(({ cert }) => cert).join(", ");
   return [
     `gateway ${hostname}`,
     row("threads", `${threads}`),
@@ -46,13 +50,40 @@ function gatewayLines({
       "drain",
       drainMs === 0 ? "sessions are cut at once" : `sessions may go on for ${durationText(drainMs)}`,
     ),
+    row("tls", certificates === "" ? "no certificate" : `certificates, watched: ${certificates}`),
     row("log", `level ${log.level}, to ${log.destination}`),
     row("admin", `${endpointText(admin.listen)}; ${api}; metrics of the ${admin.topClients} busiest clients`),
   ];
 }
 
-function protocolText({ protocol, tls }: ListenerOptions): string {
-  return tls === "passthrough" ? `${protocol} in implicit TLS, passed through` : `${protocol}, cleartext`;
+function tlsText({ tls, protocol }: ListenerOptions, pool: PoolOptions, minVersion: MinVersion): string {
+  switch (tls) {
+    case "off":
+      if (protocol === "tcp") return "off: nothing is looked into";
+      return pool.tls.mode === "off" ? "off: cleartext; STARTTLS passes through" : "off: cleartext alone";
+    case "starttls":
+      return `starttls: cleartext; STARTTLS ends here, from ${minVersion} on`;
+    case "passthrough":
+      return "passthrough: implicit TLS, passed through unread";
+    case "implicit":
+      return `implicit: implicit TLS, which ends here, from ${minVersion} on`;
+    default:
+      return tls satisfies never;
+  }
+}
+
+function smtpText({ tls, smtp }: ListenerOptions, pool: PoolOptions): string {
+  const texts = [
+    smtp.earlyTalk === "pass" ? "early talk is the server's to judge" : "early talk is refused",
+    smtp.bareNewline === "reject"
+      ? "a message with a bare CR or LF is rejected"
+      : "a bare CR or LF ends the session",
+  ];
+  if (smtp.authOnlyOverTls && tls === "starttls") texts.push("no login before TLS");
+  if (smtp.authOnlyOverTls && tls === "off" && pool.tls.mode !== "off") {
+    texts.push("no login at all: it would come in the clear, and the server take it for encrypted");
+  }
+  return texts.join("; ");
 }
 
 function proxyText({ proxy }: ListenerOptions): string {
@@ -60,9 +91,17 @@ function proxyText({ proxy }: ListenerOptions): string {
   return `required within ${durationText(proxy.timeoutMs)}, from ${proxy.from.join(", ")}; others are closed at once`;
 }
 
-function poolText({ name, servers, connectTimeoutMs, greetTimeoutMs }: PoolOptions): string {
+function poolText({ name, servers, tls, connectTimeoutMs, greetTimeoutMs }: PoolOptions): string {
   const times = `connect ${durationText(connectTimeoutMs)}, greet ${durationText(greetTimeoutMs)}`;
-  return `${name}: ${servers.map(endpointText).join(", ")} (${times})`;
+  const secured = upstreamTlsText(tls);
+  return `${name}: ${servers.map(endpointText).join(", ")} (${secured === "" ? "" : `${secured}, `}${times})`;
+}
+
+function upstreamTlsText({ mode, verify, name, ca }: PoolTlsOptions): string {
+  if (mode === "off") return "";
+  const begin = mode === "starttls" ? "STARTTLS" : "implicit TLS";
+  if (verify === "none") return `${begin}, with any certificate`;
+  return `${begin}, certificate of ${name ?? "its address"} by ${ca === null ? "the system's" : "its own"} authorities`;
 }
 
 const identityTexts: Readonly<Record<Identity, string>> = {
@@ -78,7 +117,7 @@ function limitText(listener: ListenerOptions, set: LimitOptions): string {
   const texts = [
     `${listener.limits}: ${connectionCount === 0 ? "unlimited" : connectionCount} at once`,
     `${connectionRate === 0 ? "unlimited" : connectionRate} in ${durationText(timeUnitSeconds * 1000)}`,
-    ...commandLimitsOf(set).map((key) => `${key} ${set[key]}`),
+    ...limitsOn(set).map((key) => `${key} ${set[key]}`),
     `a client is an IPv4 /${ipv4PrefixLength} or IPv6 /${ipv6PrefixLength}`,
     `counted as ${set.scope ?? listener.name}`,
   ];
@@ -87,13 +126,27 @@ function limitText(listener: ListenerOptions, set: LimitOptions): string {
   return texts.join("; ");
 }
 
-/** What nobody should expect of the listener, because it cannot read what passes. */
-function noteText(listener: ListenerOptions, set: LimitOptions): string {
-  if (listener.tls === "passthrough" || listener.protocol === "tcp") {
-    return "nothing in it can be read: only limits on connections hold, and a refusal closes without a word";
+/** Which limits hold: what nobody should expect of the listener, because it cannot read what passes. */
+function noteText(listener: ListenerOptions, pool: PoolOptions, set: LimitOptions): string {
+  const { protocol, tls } = listener;
+  const held = endsTls(listener) ? "limits on connections and on new TLS sessions" : "limits on connections";
+  const reading = readingOf(listener, pool);
+  switch (reading) {
+    case "end":
+      return endsTls(listener)
+        ? "every limit holds, to the session's end"
+        : "every limit holds but newTlsSessionRate: TLS with clients does not end here";
+    case "starttls": {
+      const keys = limitsOn(set).filter((key) => key !== "newTlsSessionRate");
+      const limits = keys.length === 0 ? "limits on commands and logins" : keys.join(" and ");
+      return `${limits} hold until a client's STARTTLS: behind it nothing can be read, and only ${held} hold`;
+    }
+    case "nowhere":
+      if (protocol === "tcp" || tls === "passthrough") {
+        return `nothing in it can be read: only ${held} hold, and a refusal closes without a word`;
+      }
+      return tls === "off" ? `only ${held} hold; a refusal is said before STARTTLS` : `only ${held} hold`;
+    default:
+      return reading satisfies never;
   }
-  if (!readsCommands(listener)) return "only limits on connections hold; a refusal is said before STARTTLS";
-  const keys = commandLimitsOf(set);
-  const limits = keys.length === 0 ? "limits on commands" : keys.join(" and ");
-  return `${limits} hold until a client's STARTTLS: behind it nothing can be read, and only limits on connections hold`;
 }

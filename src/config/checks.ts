@@ -7,7 +7,7 @@
  */
 import * as z from "zod";
 import { Address, type Endpoint, endpointText } from "../address.ts";
-import { admin, limitSet, listener, pool } from "./schema.ts";
+import { admin, limitSet, listener, pool, tls } from "./schema.ts";
 import type { Fault, Path } from "./source.ts";
 
 function lenient<T extends z.ZodType>(field: T) {
@@ -23,16 +23,21 @@ const draft = z.object({
     listen: lenient(listener.shape.listen),
     protocol: lenient(listener.shape.protocol),
     tls: lenient(listener.shape.tls),
+    smtp: lenient(z.unknown()),
     pool: lenient(listener.shape.pool),
     limits: lenient(listener.shape.limits),
   }),
-  pools: named({ identity: lenient(pool.shape.identity) }),
+  pools: named({ identity: lenient(pool.shape.identity), tls: lenient(pool.shape.tls) }),
   limits: named({
     timeUnit: lenient(limitSet.shape.timeUnit),
     ipv4PrefixLength: lenient(limitSet.shape.ipv4PrefixLength),
     ipv6PrefixLength: lenient(limitSet.shape.ipv6PrefixLength),
     scope: lenient(limitSet.shape.scope),
   }),
+  tls: z
+    .object({ certificates: lenient(tls.shape.certificates) })
+    .prefault({})
+    .catch({ certificates: undefined }),
   admin: z
     .object({ listen: lenient(admin.shape.listen), tokenFile: lenient(admin.shape.tokenFile) })
     .prefault({})
@@ -51,6 +56,8 @@ export function crossFaults(settings: Draft): Fault[] {
   return [
     ...nameFaults(settings),
     ...identityFaults(settings),
+    ...protocolFaults(settings),
+    ...tlsFaults(settings),
     ...listenFaults(settings),
     ...scopeFaults(settings),
   ];
@@ -81,9 +88,45 @@ function* identityFaults({ listeners, pools }: Draft): Generator<Fault> {
     const identity = pools[listener.pool]?.identity;
     if (identity !== "xclient" && identity !== "id") continue;
     const { protocol = speaks[identity], tls = "off" } = listener;
-    if (protocol === speaks[identity] && tls === "off") continue;
-    const message = `identity ${identity} of pool "${listener.pool}" needs protocol ${speaks[identity]} and tls off`;
+    if (protocol === speaks[identity] && tls !== "passthrough") continue;
+    const message = `identity ${identity} of pool "${listener.pool}" needs protocol ${speaks[identity]}, and no tls passthrough`;
     yield { path: ["listeners", name, "pool"], message };
+  }
+}
+
+/** What is of one protocol alone. */
+function* protocolFaults({ listeners }: Draft): Generator<Fault> {
+  for (const [name, listener] of Object.entries(listeners)) {
+    const { protocol = "smtp", tls, smtp } = listener ?? {};
+    if (protocol === "smtp") continue;
+    if (smtp !== undefined) {
+      yield { path: ["listeners", name, "smtp"], message: "is for protocol smtp only", atKey: true };
+    }
+    if (tls === "starttls") {
+      const message = "starttls needs protocol smtp: STARTTLS of other protocols does not end here yet";
+      yield { path: ["listeners", name, "tls"], message };
+    }
+  }
+}
+
+/** TLS without a certificate, TLS inside TLS, and a STARTTLS that postern has no words for. */
+function* tlsFaults({ listeners, pools, tls: { certificates } }: Draft): Generator<Fault> {
+  for (const [name, listener] of Object.entries(listeners)) {
+    const { protocol = "smtp", tls = "off", pool = "" } = listener ?? {};
+    if ((tls === "starttls" || tls === "implicit") && certificates?.length === 0) {
+      const message = `${tls} needs a certificate, and tls.certificates has none`;
+      yield { path: ["listeners", name, "tls"], message };
+    }
+    const mode = pools[pool]?.tls?.mode ?? "off";
+    const path = ["listeners", name, "pool"];
+    if (mode !== "off" && tls === "passthrough") {
+      yield {
+        path,
+        message: `tls ${mode} of pool "${pool}" would be TLS inside the TLS that passes through`,
+      };
+    } else if (mode === "starttls" && protocol !== "smtp") {
+      yield { path, message: `tls starttls of pool "${pool}" needs protocol smtp` };
+    }
   }
 }
 

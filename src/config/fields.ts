@@ -12,6 +12,14 @@ export const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, {
   error: "a name has up to 64 letters, digits, dots, dashes and underscores, a letter or digit first",
 });
 
+/** A DNS name, or an address; underscores are no rarity among the former. */
+export const hostName = z.string().regex(/^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?$/, {
+  error: "must be a host name",
+});
+
+/** Of a file that is read. */
+export const path = z.string().min(1);
+
 export interface DurationRange {
   readonly min: string;
   readonly max: string;

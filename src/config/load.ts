@@ -1,8 +1,8 @@
 /**
  * From the text of a configuration file to the options that the gateway starts from, or to all that is wrong with it.
  *
- * Reads no file but the one that holds the admin token, and that through a function that it is given; touches no network.
- * Every fault is a line with its place; none is an exception, and none shows what a secret or a variable holds.
+ * Reads other files only through a function that it is given; touches no network. Every fault is a line with its place;
+ * none is an exception, and none shows what a secret or a variable holds.
  */
 import { availableParallelism, hostname } from "node:os";
 import { Address } from "../address.ts";
@@ -11,9 +11,10 @@ import type { PoolOptions } from "../pools/options.ts";
 import type { ListenerOptions, Protocol } from "../proxy/options.ts";
 import { crossFaults, draftOf } from "./checks.ts";
 import type { Environment } from "./environment.ts";
+import { type Files, type FilesOptions, readFiles } from "./files.ts";
 import { faultsOf, messageOf } from "./messages.ts";
 import type { Configuration } from "./options.ts";
-import { commandLimitsOf, readsCommands } from "./reach.ts";
+import { unreachable } from "./reach.ts";
 import {
   type LimitSettings,
   type ListenerSettings,
@@ -25,12 +26,10 @@ import {
 } from "./schema.ts";
 import { type Fault, Source } from "./source.ts";
 
-export interface LoadOptions {
+export interface LoadOptions extends FilesOptions {
   /** What the file is called in messages. */
   readonly name: string;
   readonly environment: Environment;
-  /** The text of another file that the configuration names; throws where it cannot be read. */
-  readFile(path: string): string;
 }
 
 export type LoadedFile =
@@ -45,44 +44,17 @@ export function loadConfiguration(text: string, options: LoadOptions): LoadedFil
   });
   if (source.value === null) return failed([]);
   const draft = draftOf(source.value);
-  const token = readToken(draft.admin.tokenFile ?? null, options);
+  const files = readFiles(draft, options);
   const parsed = settings.safeParse(source.value, { error: messageOf });
   const faults = [
     ...(parsed.success ? [] : parsed.error.issues.flatMap((issue) => faultsOf(issue))),
     ...crossFaults(draft),
-    ...token.faults,
+    ...files.faults,
   ];
   if (!parsed.success || faults.length > 0 || source.faulty) return failed(faults);
-  const configuration = configurationOf(parsed.data, token.token);
-  return { ok: true, configuration, warnings: source.report(options.name, warningsOf(configuration)) };
-}
-
-interface Token {
-  readonly token: string | null;
-  readonly faults: readonly Fault[];
-}
-
-function readToken(path: string | null, { readFile }: LoadOptions): Token {
-  if (path === null) return { token: null, faults: [] };
-  const bad = (message: string): Token => ({
-    token: null,
-    faults: [{ path: ["admin", "tokenFile"], message }],
-  });
-  try {
-    const token = readFile(path).trim();
-    if (token === "") return bad("the file is empty");
-    // What a header can carry (RFC 9110 5.5), so that a token that nobody can send is found now.
-    return /^[\x21-\x7e]+$/.test(token)
-      ? { token, faults: [] }
-      : bad("the file must hold one line of plain characters");
-  } catch (error) {
-    return bad(`the file cannot be read (${errorCode(error)})`);
-  }
-}
-
-/** ENOENT and its like. */
-export function errorCode(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+  const configuration = configurationOf(parsed.data, files);
+  const warnings = source.report(options.name, [...warningsOf(configuration), ...files.warnings]);
+  return { ok: true, configuration, warnings };
 }
 
 /** IMAP clients may be silent for 29 minutes (RFC 2177); a server gives them at least 30 (RFC 9051 5.4), plus some. */
@@ -92,7 +64,7 @@ const idleTimeoutMs: Readonly<Record<Protocol, number>> = {
   tcp: 35 * 60_000,
 };
 
-function configurationOf(from: Settings, token: string | null): Configuration {
+function configurationOf(from: Settings, { token, authorities }: Files): Configuration {
   const sets = { default: limitSet.parse({}), ...from.limits };
   return {
     hostname: from.hostname ?? hostname(),
@@ -101,32 +73,41 @@ function configurationOf(from: Settings, token: string | null): Configuration {
     tableSize: from.tableSize,
     drainMs: from.drain,
     listeners: Object.entries(from.listeners).map(([name, listener]) => listenerOf(name, listener)),
-    pools: Object.entries(from.pools).map(([name, pool]) => poolOf(name, pool)),
+    pools: Object.entries(from.pools).map(([name, pool]) =>
+      poolOf(name, pool, authorities.get(name) ?? null),
+    ),
     limits: Object.fromEntries(Object.entries(sets).map(([name, set]) => [name, limitsOf(set)])),
+    tls: from.tls,
     log: from.log,
     admin: { listen: from.admin.listen, token, topClients: from.admin.topClients },
   };
 }
 
 function listenerOf(name: string, from: ListenerSettings): ListenerOptions {
-  const { listen, protocol, proxy, tls, pool, limits, idleTimeout } = from;
+  const { listen, protocol, proxy, tls, smtp, pool, limits, idleTimeout } = from;
   return {
     name,
     listen,
     protocol,
     proxy: proxy.mode === "off" ? null : { from: proxy.from, timeoutMs: proxy.timeout },
     tls,
+    smtp,
     pool,
     limits,
     idleTimeoutMs: idleTimeout ?? idleTimeoutMs[protocol],
   };
 }
 
-function poolOf(
-  name: string,
-  { servers, identity, connectTimeout, greetTimeout }: PoolSettings,
-): PoolOptions {
-  return { name, servers, identity, connectTimeoutMs: connectTimeout, greetTimeoutMs: greetTimeout };
+function poolOf(name: string, from: PoolSettings, ca: string | null): PoolOptions {
+  const { servers, identity, tls, connectTimeout, greetTimeout } = from;
+  return {
+    name,
+    servers,
+    identity,
+    tls: { ...tls, ca },
+    connectTimeoutMs: connectTimeout,
+    greetTimeoutMs: greetTimeout,
+  };
 }
 
 function limitsOf({ timeUnit, ...same }: LimitSettings): LimitOptions {
@@ -134,11 +115,12 @@ function limitsOf({ timeUnit, ...same }: LimitSettings): LimitOptions {
 }
 
 /** Limits that are set where they can never hold. */
-function* reachWarnings({ listeners, limits }: Configuration): Generator<Fault> {
+function* reachWarnings({ listeners, pools, limits }: Configuration): Generator<Fault> {
   for (const listener of listeners) {
-    const keys = commandLimitsOf(limits[listener.limits]!);
-    if (keys.length === 0 || readsCommands(listener)) continue;
-    const message = `${keys.join(" and ")} of limits.${listener.limits} cannot hold here: only smtp with tls off is read`;
+    const pool = pools.find(({ name }) => name === listener.pool)!;
+    const lost = unreachable(listener, pool, limits[listener.limits]!);
+    if (lost === null) continue;
+    const message = `${lost.limits.join(" and ")} of limits.${listener.limits} cannot hold here: ${lost.why}`;
     yield { path: ["listeners", listener.name, "limits"], message };
   }
 }
@@ -147,11 +129,16 @@ function* reachWarnings({ listeners, limits }: Configuration): Generator<Fault> 
 function warningsOf(configuration: Configuration): Fault[] {
   const { pools, limits, admin, tableSize, maxConnections } = configuration;
   const warnings = [...reachWarnings(configuration)];
-  for (const { name, identity } of pools) {
-    if (identity !== "none") continue;
-    const message =
-      "identity none: every client has the gateway's own address, an open relay where the gateway is in mynetworks";
-    warnings.push({ path: ["pools", name, "identity"], message });
+  for (const { name, identity, tls } of pools) {
+    if (identity === "none") {
+      const message =
+        "identity none: every client has the gateway's own address, an open relay where the gateway is in mynetworks";
+      warnings.push({ path: ["pools", name, "identity"], message });
+    }
+    if (tls.ca !== null && tls.verify === "none") {
+      const message = "nothing is verified with it: verify is none";
+      warnings.push({ path: ["pools", name, "tls", "ca"], message });
+    }
   }
   for (const [name, { dryRun }] of Object.entries(limits)) {
     if (dryRun)

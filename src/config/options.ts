@@ -3,6 +3,7 @@ import type { LimitOptions } from "../limits/options.ts";
 import type { AdminOptions, LogOptions } from "../observe/options.ts";
 import type { PoolOptions } from "../pools/options.ts";
 import type { ListenerOptions } from "../proxy/options.ts";
+import type { TlsOptions } from "../tls/options.ts";
 
 export interface Configuration {
   readonly hostname: string;
@@ -13,6 +14,7 @@ export interface Configuration {
   readonly listeners: readonly ListenerOptions[];
   readonly pools: readonly PoolOptions[];
   readonly limits: Readonly<Record<string, LimitOptions>>;
+  readonly tls: TlsOptions;
   readonly log: LogOptions;
   readonly admin: AdminOptions;
 }

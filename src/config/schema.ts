@@ -6,7 +6,7 @@
  * other key is an error.
  */
 import * as z from "zod";
-import { count, duration, listenAddress, name, network, serverAddress } from "./fields.ts";
+import { count, duration, hostName, listenAddress, name, network, path, serverAddress } from "./fields.ts";
 
 /** The shared table counts in signed 32-bit words. */
 const COUNTER_MAX = 2 ** 31 - 1;
@@ -44,6 +44,30 @@ const proxy = z
   )
   .describe("Whether connections begin with a PROXY header. There is no default and no guessing.");
 
+/** The defaults are what the server behind would do by itself. */
+const smtp = z
+  .strictObject({
+    earlyTalk: z
+      .enum(["pass", "refuse"])
+      .prefault("pass")
+      .describe(
+        "A client that speaks before the greeting: pass leaves it to the server, as postscreen wants it.",
+      ),
+    bareNewline: z
+      .enum(["reject", "close"])
+      .prefault("reject")
+      .describe(
+        "A CR or LF that stands alone: reject refuses the message at its end, as Postfix does; close ends the session at once.",
+      ),
+    authOnlyOverTls: z
+      .boolean()
+      .prefault(true)
+      .describe(
+        "No login before TLS, where TLS ends here or the server is spoken to in TLS. It is neither offered nor passed on.",
+      ),
+  })
+  .describe("What is done about clients that break SMTP's rules. For protocol smtp only.");
+
 export const listener = z.strictObject({
   listen: z
     .union([listenAddress.transform((endpoint) => [endpoint]), z.array(listenAddress).min(1)])
@@ -53,11 +77,12 @@ export const listener = z.strictObject({
     .describe("What is spoken: smtp and imap can be refused in their own words; tcp is not looked into."),
   proxy,
   tls: z
-    .enum(["off", "passthrough"])
+    .enum(["off", "starttls", "passthrough", "implicit"])
     .prefault("off")
     .describe(
-      "off: a cleartext port, STARTTLS passes through. passthrough: implicit TLS, passed through unread.",
+      "off: a cleartext port, STARTTLS passes through. starttls: a cleartext port, STARTTLS ends here. passthrough: implicit TLS, passed through unread. implicit: implicit TLS, which ends here.",
     ),
+  smtp: smtp.prefault({}),
   pool: name.describe("The name of the pool that connections go to."),
   limits: name.prefault("default").describe("The name of the set of limits that clients are held to."),
   idleTimeout: duration({
@@ -67,6 +92,31 @@ export const listener = z.strictObject({
   }).optional(),
 });
 
+const poolTlsModes = z.enum(["off", "starttls", "implicit"]);
+
+/** Towards the servers; a mode alone stands for that mode and nothing else. */
+const poolTls = z
+  .union([
+    z.strictObject({
+      mode: poolTlsModes.describe("off: cleartext. starttls: begun by STARTTLS. implicit: TLS comes first."),
+      verify: z
+        .enum(["none", "ca"])
+        .prefault("none")
+        .describe("ca: the server has to prove its name; none: any certificate will do."),
+      name: hostName
+        .nullable()
+        .prefault(null)
+        .describe("The name that is asked for and verified. null: the server's address."),
+      ca: path
+        .nullable()
+        .prefault(null)
+        .describe("A PEM file with the authorities to believe. null: the system's."),
+    }),
+    poolTlsModes.transform((mode) => ({ mode, verify: "none" as const, name: null, ca: null })),
+  ])
+  .prefault("off")
+  .describe("TLS towards the servers. A server that does not begin it gets no client.");
+
 export const pool = z.strictObject({
   servers: z.array(serverAddress).min(1).describe("The servers, each as IP:port."),
   identity: z
@@ -74,6 +124,7 @@ export const pool = z.strictObject({
     .describe(
       "How the servers learn the client's address: a PROXY header, XCLIENT (smtp), ID (imap), or not at all. There is no default.",
     ),
+  tls: poolTls,
   connectTimeout: duration({
     min: "100ms",
     max: "5m",
@@ -120,6 +171,16 @@ export const limitSet = z.strictObject({
     max: COUNTER_MAX,
     says: "AUTH commands of one client in a window; 0 = off. As Postfix's smtpd_client_auth_rate_limit.",
   }).prefault(0),
+  newTlsSessionRate: count({
+    min: 0,
+    max: COUNTER_MAX,
+    says: "New TLS sessions of one client in a window; 0 = off. As Postfix's smtpd_client_new_tls_session_rate_limit.",
+  }).prefault(0),
+  authFailureRate: count({
+    min: 0,
+    max: COUNTER_MAX,
+    says: "Failed logins of one client in a window, after which it may try no more; 0 = off.",
+  }).prefault(0),
   exceptions: z.array(network).prefault([]).describe("Networks whose clients are never limited."),
   ipv4PrefixLength: count({
     min: 0,
@@ -140,6 +201,26 @@ export const limitSet = z.strictObject({
   dryRun: z.boolean().prefault(false).describe("Count, log and measure, but refuse nothing."),
 });
 
+export const tls = z.strictObject({
+  certificates: z
+    .array(
+      z.strictObject({
+        cert: path.describe(
+          "A PEM file: the server's own certificate, then those that lead to its authority.",
+        ),
+        key: path.describe("A PEM file: the private key, without a passphrase."),
+      }),
+    )
+    .prefault([])
+    .describe(
+      "Chosen by the name that a client asks for; the first serves all others. The files are watched, and taken anew when they change.",
+    ),
+  minVersion: z
+    .enum(["TLSv1.2", "TLSv1.3"])
+    .prefault("TLSv1.2")
+    .describe("The oldest version of TLS that is spoken with clients."),
+});
+
 const log = z.strictObject({
   level: z.enum(["debug", "info", "warn", "error"]).prefault("info").describe("The least that is logged."),
   destination: z
@@ -153,9 +234,7 @@ export const admin = z.strictObject({
   listen: listenAddress
     .prefault("127.0.0.1:9025")
     .describe("IP:port of metrics, health pages and the /api; port 0 for any free port."),
-  tokenFile: z
-    .string()
-    .min(1)
+  tokenFile: path
     .nullable()
     .prefault(null)
     .describe(
@@ -175,9 +254,7 @@ const notEmpty = [
 
 export const settings = z
   .strictObject({
-    hostname: z
-      .string()
-      .regex(/^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?$/, { error: "must be a host name" })
+    hostname: hostName
       .optional()
       .describe("The name in postern's own replies. Default: the system's host name."),
     threads: count({
@@ -212,6 +289,7 @@ export const settings = z
       .record(name, limitSet)
       .prefault({})
       .describe("Sets of limits, by name. The set default exists even where it is not written."),
+    tls: tls.prefault({}).describe("TLS with clients, where it ends here."),
     log: log.prefault({}).describe("What is logged, and where to."),
     admin: admin.prefault({}).describe("Where metrics, health pages and the /api are served."),
   })

@@ -1,7 +1,12 @@
 /** The summary of `postern check`, word for word where a listener's promise depends on it. */
+import { readFileSync } from "node:fs";
 import t from "tap";
 import { summary } from "../../src/commands/summary.ts";
 import { loaded } from "../config/fixtures.ts";
+import { makeCertificate } from "../servers/certificate.ts";
+
+const { certFile, keyFile } = makeCertificate(t.testdir(), "mx.example.test");
+const files = { cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
 
 const text = `hostname: mx.example.test
 threads: 2
@@ -33,14 +38,17 @@ t.test("summary says what each listener does when the file is right", async (t) 
   threads   2
   bounds    at most 20000 connections; 65536 clients remembered
   drain     sessions are cut at once
+  tls       no certificate
   log       level info, to stdout
   admin     127.0.0.1:9025; /api without a token, on loopback only; metrics of the 50 busiest clients`,
   );
   t.equal(
     blocks[1],
     `listener smtp: 0.0.0.0:2525, [::]:2525
-  protocol  smtp, cleartext
+  protocol  smtp
   proxy     required within 3s, from 10.0.20.0/24; others are closed at once
+  tls       off: cleartext; STARTTLS passes through
+  smtp      early talk is the server's to judge; a message with a bare CR or LF is rejected
   pool      postfix: 127.0.0.1:25 (connect 5s, greet 30s)
   identity  xclient: the server must authorise the gateway (smtpd_authorized_xclient_hosts)
   limits    strict: unlimited at once; 30 in 1m; messageRate 10; authRate 5; a client is an IPv4 /32 or IPv6 /64; counted as mail; never for 10.0.0.0/8; dry run: nothing is refused
@@ -54,11 +62,60 @@ t.test("summary says what is impossible when nothing can be read", async (t) => 
   const note =
     "nothing in it can be read: only limits on connections hold, and a refusal closes without a word";
   for (const block of [imaps, sieve]) t.match(block, `  note      ${note}`);
-  t.match(
-    imaps,
-    "  protocol  imap in implicit TLS, passed through\n  proxy     off: clients connect directly\n",
-  );
-  t.match(sieve, "  protocol  tcp, cleartext\n");
+  t.match(imaps, "  proxy     off: clients connect directly\n");
+  t.match(imaps, "  tls       passthrough: implicit TLS, passed through unread\n");
+  t.match(sieve, "  tls       off: nothing is looked into\n");
   t.match(imap, "  note      only limits on connections hold; a refusal is said before STARTTLS");
-  t.match(submission, "  note      limits on commands hold until a client's STARTTLS: ");
+  t.match(submission, "  note      limits on commands and logins hold until a client's STARTTLS: ");
+  for (const block of [imaps, sieve, imap]) t.notMatch(block, /^ {2}smtp /m);
+});
+
+t.test("summary says where TLS ends and what holds there when it ends here or begins here", async (t) => {
+  const about = (listener: string, pool = "off") => {
+    const file = `listeners:
+  a: { listen: "0.0.0.0:25", proxy: { mode: off }, pool: p, limits: s, ${listener} }
+pools: { p: { servers: ["192.0.2.1:25"], identity: proxy-v2, tls: ${pool} } }
+limits: { s: { messageRate: 1, authFailureRate: 2, newTlsSessionRate: 3 } }
+tls: { certificates: [{ cert: cert, key: key }], minVersion: TLSv1.3 }
+`;
+    return summary(loaded(file, { files: { ...files, ca: files.cert } }));
+  };
+  const rows = (text: string, ...titles: string[]) =>
+    titles.map((title) => new RegExp(`^listener a[^]*?\n  ${title} +(.*)`, "m").exec(text)?.[1]);
+
+  const starttls = about("protocol: smtp, tls: starttls");
+  t.match(starttls, /^ {2}tls +certificates, watched: cert$/m);
+  t.match(starttls, "; messageRate 1; authFailureRate 2; newTlsSessionRate 3; ");
+  t.same(rows(starttls, "tls", "smtp", "note"), [
+    "starttls: cleartext; STARTTLS ends here, from TLSv1.3 on",
+    "early talk is the server's to judge; a message with a bare CR or LF is rejected; no login before TLS",
+    "every limit holds, to the session's end",
+  ]);
+  const stern = "smtp: { earlyTalk: refuse, bareNewline: close, authOnlyOverTls: false }";
+  t.same(rows(about(`protocol: smtp, tls: implicit, ${stern}`), "tls", "smtp", "note"), [
+    "implicit: implicit TLS, which ends here, from TLSv1.3 on",
+    "early talk is refused; a bare CR or LF ends the session",
+    "every limit holds, to the session's end",
+  ]);
+  t.same(rows(about("protocol: imap, tls: implicit"), "note"), [
+    "only limits on connections and on new TLS sessions hold",
+  ]);
+  t.same(rows(about("protocol: tcp, tls: implicit"), "note"), [
+    "nothing in it can be read: only limits on connections and on new TLS sessions hold, and a refusal closes without a word",
+  ]);
+
+  const inside = about("protocol: smtp", "starttls");
+  t.same(rows(inside, "tls", "smtp", "pool", "note"), [
+    "off: cleartext alone",
+    "early talk is the server's to judge; a message with a bare CR or LF is rejected; no login at all: it would come in the clear, and the server take it for encrypted",
+    "p: 192.0.2.1:25 (STARTTLS, with any certificate, connect 5s, greet 30s)",
+    "every limit holds but newTlsSessionRate: TLS with clients does not end here",
+  ]);
+  t.notMatch(about(`protocol: smtp, ${stern}`, "implicit"), "no login");
+  const pool = (tls: string) => rows(about("protocol: smtp", tls), "pool")[0];
+  t.match(pool("{ mode: implicit, verify: ca }"), "certificate of its address by the system's authorities");
+  t.match(
+    pool("{ mode: implicit, verify: ca, name: mail.test, ca: ca }"),
+    "(implicit TLS, certificate of mail.test by its own authorities, connect 5s",
+  );
 });

@@ -1,14 +1,28 @@
 /** Contradictions between settings, each with its one line. */
+import { readFileSync } from "node:fs";
 import t from "tap";
+import { makeCertificate } from "../servers/certificate.ts";
 import { errorsOf, least } from "./fixtures.ts";
 
-/** A listener and its pool, on one line each. */
-function pair({ protocol = "smtp", tls = "off", identity = "proxy-v2" }): string {
+/** A listener and its pool, on one line each, and a certificate. */
+function pair({ protocol = "smtp", tls = "off", identity = "proxy-v2", poolTls = "off", more = "" }): string {
   return `listeners:
-  a: { listen: "0.0.0.0:25", protocol: ${protocol}, tls: ${tls}, proxy: { mode: off }, pool: p }
+  a: { listen: "0.0.0.0:25", protocol: ${protocol}, tls: ${tls}, proxy: { mode: off }, pool: p${more} }
 pools:
-  p: { servers: ["192.0.2.1:25"], identity: ${identity} }
+  p: { servers: ["192.0.2.1:25"], identity: ${identity}, tls: ${poolTls} }
+tls: { certificates: [{ cert: cert, key: key }] }
 `;
+}
+
+const { certFile, keyFile } = makeCertificate(t.testdir(), "mx.example.test");
+const files = { cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
+
+const protocols = ["smtp", "imap", "tcp"];
+const modes = ["off", "starttls", "passthrough", "implicit"];
+
+/** The errors of one pair, without their columns, which depend on the words before. */
+function faultsOf(words: Parameters<typeof pair>[0]): string[] {
+  return errorsOf(pair(words), { files }).map((error) => error.replace(/^(\d+):\d+: /, "$1: "));
 }
 
 t.test("crossFaults names what is known when a name leads nowhere", async (t) => {
@@ -29,16 +43,18 @@ t.test("crossFaults names what is known when a name leads nowhere", async (t) =>
 });
 
 t.test("crossFaults refuses an identity when the listener cannot speak it", async (t) => {
-  for (const protocol of ["smtp", "imap", "tcp"]) {
-    for (const tls of ["off", "passthrough"]) {
+  for (const protocol of protocols) {
+    for (const tls of modes.filter((mode) => protocol === "smtp" || mode !== "starttls")) {
       for (const identity of ["proxy-v2", "proxy-v1", "xclient", "id", "none"]) {
         const needs = { xclient: "smtp", id: "imap" }[identity];
-        const right = needs === undefined || (needs === protocol && tls === "off");
+        const right = needs === undefined || (needs === protocol && tls !== "passthrough");
         t.same(
-          errorsOf(pair({ protocol, tls, identity })).map((error) => error.replace(/^2:\d+: /, "")),
+          faultsOf({ protocol, tls, identity }),
           right
             ? []
-            : [`listeners.a.pool: identity ${identity} of pool "p" needs protocol ${needs} and tls off`],
+            : [
+                `2: listeners.a.pool: identity ${identity} of pool "p" needs protocol ${needs}, and no tls passthrough`,
+              ],
           `${protocol} ${tls} ${identity}`,
         );
       }
@@ -47,12 +63,64 @@ t.test("crossFaults refuses an identity when the listener cannot speak it", asyn
 });
 
 t.test("crossFaults says nothing of an identity when what it depends on is wrong itself", async (t) => {
-  t.same(errorsOf(pair({ protocol: "lmtp", identity: "xclient" })), [
-    "2:40: listeners.a.protocol: must be smtp, imap or tcp",
+  t.same(faultsOf({ protocol: "lmtp", identity: "xclient" }), [
+    "2: listeners.a.protocol: must be smtp, imap or tcp",
   ]);
-  t.same(errorsOf(pair({ tls: "starttls", identity: "xclient" })), [
-    "2:51: listeners.a.tls: must be off or passthrough",
+  t.same(faultsOf({ tls: "ssl", identity: "xclient" }), [
+    "2: listeners.a.tls: must be off, starttls, passthrough or implicit",
   ]);
+});
+
+t.test("crossFaults refuses starttls when the protocol is not smtp", async (t) => {
+  t.same(faultsOf({ tls: "starttls" }), []);
+  for (const protocol of ["imap", "tcp"]) {
+    t.same(faultsOf({ protocol, tls: "starttls" }), [
+      "2: listeners.a.tls: starttls needs protocol smtp: STARTTLS of other protocols does not end here yet",
+    ]);
+  }
+});
+
+t.test("crossFaults refuses TLS that ends here when there is no certificate", async (t) => {
+  for (const certificates of ["tls: { certificates: [] }", "tls: {}", ""]) {
+    for (const tls of modes) {
+      const text = pair({ tls }).replace(/^tls: .*$/m, certificates);
+      const needs = tls === "starttls" || tls === "implicit";
+      const error = `2:51: listeners.a.tls: ${tls} needs a certificate, and tls.certificates has none`;
+      t.same(errorsOf(text), needs ? [error] : [], `${tls}, ${certificates}`);
+    }
+  }
+  t.same(errorsOf(pair({ tls: "implicit" }).replace(/^tls: .*$/m, "tls: { certificates: 5 }")), [
+    "5:22: tls.certificates: must be a list",
+  ]);
+});
+
+t.test("crossFaults refuses a pool's TLS when the listener's session cannot have it", async (t) => {
+  for (const protocol of protocols) {
+    for (const tls of modes.filter((mode) => protocol === "smtp" || mode !== "starttls")) {
+      for (const poolTls of ["off", "starttls", "implicit"]) {
+        const inside = poolTls !== "off" && tls === "passthrough";
+        const wordless = poolTls === "starttls" && protocol !== "smtp";
+        const expected = inside
+          ? [
+              `2: listeners.a.pool: tls ${poolTls} of pool "p" would be TLS inside the TLS that passes through`,
+            ]
+          : wordless
+            ? ['2: listeners.a.pool: tls starttls of pool "p" needs protocol smtp']
+            : [];
+        t.same(faultsOf({ protocol, tls, poolTls }), expected, `${protocol} ${tls} ${poolTls}`);
+      }
+    }
+  }
+});
+
+t.test("crossFaults refuses the key smtp when the protocol is another", async (t) => {
+  for (const smtp of ["{}", "{ earlyTalk: refuse }", "null"]) {
+    for (const protocol of ["imap", "tcp"]) {
+      const errors = faultsOf({ protocol, more: `, smtp: ${smtp}` });
+      t.same(errors[0], "2: listeners.a.smtp: is for protocol smtp only", `${protocol} ${smtp}`);
+    }
+  }
+  t.same(faultsOf({ more: ", smtp: { earlyTalk: refuse, bareNewline: close, authOnlyOverTls: false }" }), []);
 });
 
 t.test("crossFaults refuses an address when it is taken already", async (t) => {

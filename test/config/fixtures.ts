@@ -2,13 +2,19 @@
 import { type LoadedFile, loadConfiguration } from "../../src/config/load.ts";
 import type { Configuration } from "../../src/config/options.ts";
 import type { LimitOptions } from "../../src/limits/options.ts";
+import type { PoolTlsOptions } from "../../src/pools/options.ts";
+import type { SmtpOptions } from "../../src/proxy/options.ts";
 
 export interface World {
   readonly environment?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
+  readonly nowMs?: number;
 }
 
-export function load(text: string, { environment = {}, files = {} }: World = {}): LoadedFile {
+export function load(
+  text: string,
+  { environment = {}, files = {}, nowMs = Date.now() }: World = {},
+): LoadedFile {
   return loadConfiguration(text, {
     name: "postern.yaml",
     environment,
@@ -17,6 +23,7 @@ export function load(text: string, { environment = {}, files = {} }: World = {})
       if (found === undefined) throw Object.assign(new Error("no such file"), { code: "ENOENT" });
       return found;
     },
+    nowMs,
   });
 }
 
@@ -58,9 +65,17 @@ export const defaultLimits: LimitOptions = {
   messageRate: 0,
   recipientRate: 0,
   authRate: 0,
+  newTlsSessionRate: 0,
+  authFailureRate: 0,
   exceptions: [],
   ipv4PrefixLength: 32,
   ipv6PrefixLength: 64,
   scope: null,
   dryRun: false,
 };
+
+/** What a listener's `smtp` says where the file does not write it. */
+export const defaultSmtp: SmtpOptions = { earlyTalk: "pass", bareNewline: "reject", authOnlyOverTls: true };
+
+/** What a pool's `tls` says where the file does not write it. */
+export const defaultPoolTls: PoolTlsOptions = { mode: "off", verify: "none", name: null, ca: null };

@@ -1,29 +1,69 @@
 /** Whole files: what they come to, and, for wrong ones, every line that is said. */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the configuration look like this.
+import { readFileSync } from "node:fs";
 import { availableParallelism, hostname } from "node:os";
 import fc from "fast-check";
 import t from "tap";
-import { defaultLimits, errorsOf, least, load, loaded, warningsOf } from "./fixtures.ts";
+import { makeCertificate } from "../servers/certificate.ts";
+import {
+  defaultLimits,
+  defaultPoolTls,
+  defaultSmtp,
+  errorsOf,
+  least,
+  load,
+  loaded,
+  warningsOf,
+} from "./fixtures.ts";
 
-t.test("loadConfiguration warns of limits on commands when they cannot hold at a listener", async (t) => {
-  const listener = (protocol: string, tls = "off", port = 1) =>
-    `{ listen: "0.0.0.0:${port}", protocol: ${protocol}, tls: ${tls}, proxy: { mode: off }, pool: p, limits: s }`;
-  const text = (set: string) => `listeners:
-  a: ${listener("smtp")}
-  b: ${listener("smtp", "passthrough", 2)}
-  c: ${listener("imap", "off", 3)}
-  d: ${listener("tcp", "off", 4)}
-pools: { p: { servers: ["192.0.2.1:25"], identity: proxy-v2 } }
+const { certFile, keyFile } = makeCertificate(t.testdir(), "mx.example.test");
+const certificate = readFileSync(certFile, "utf8");
+const key = readFileSync(keyFile, "utf8");
+
+t.test("loadConfiguration warns of limits when they cannot hold at a listener", async (t) => {
+  const text = (set: string, listener: string) => `listeners:
+  a: { listen: "0.0.0.0:1", proxy: { mode: off }, limits: s, ${listener} }
+pools:
+  plain: { servers: ["192.0.2.1:25"], identity: proxy-v2 }
+  secure: { servers: ["192.0.2.1:465"], identity: proxy-v2, tls: implicit }
 limits: { s: { ${set} } }
+tls: { certificates: [{ cert: c, key: k }] }
 `;
-  const said = (keys: string) => `${keys} of limits.s cannot hold here: only smtp with tls off is read`;
-  const found = (set: string) => warningsOf(text(set)).map((warning) => warning.replace(/^\d+:\d+: /, ""));
+  const files = { c: certificate, k: key };
+  const warnings = (set: string, listener: string) => warningsOf(text(set, listener), { files });
+  const said = (limits: string, why: string) => [
+    `2:59: listeners.a.limits: ${limits} of limits.s cannot hold here: ${why}`,
+  ];
+  const unread = "no SMTP can be read";
+  const unended = "TLS with clients does not end here";
+  const commands = "messageRate: 1, recipientRate: 1, authRate: 1, authFailureRate: 1";
+  const named = "messageRate and recipientRate and authRate and authFailureRate";
+  const table: readonly [string, string[], string[]][] = [
+    ["protocol: smtp, pool: plain", [], said("newTlsSessionRate", unended)],
+    ["protocol: smtp, pool: secure", [], said("newTlsSessionRate", unended)],
+    ["protocol: smtp, pool: plain, tls: starttls", [], []],
+    ["protocol: smtp, pool: plain, tls: implicit", [], []],
+    ["protocol: imap, pool: plain, tls: implicit", said(named, unread), []],
+    ["protocol: tcp, pool: plain, tls: implicit", said(named, unread), []],
+    ...[
+      "protocol: smtp, pool: plain, tls: passthrough",
+      "protocol: imap, pool: plain",
+      "protocol: tcp, pool: plain",
+    ].map((listener): [string, string[], string[]] => [
+      listener,
+      said(named, unread),
+      said("newTlsSessionRate", unended),
+    ]),
+  ];
+  for (const [listener, ofCommands, ofTls] of table) {
+    t.same(warnings(commands, listener), ofCommands, listener);
+    t.same(warnings("newTlsSessionRate: 1", listener), ofTls, listener);
+    t.same(warnings("connectionRate: 1, messageRate: 0", listener), [], listener);
+  }
   t.same(
-    found("messageRate: 10, authRate: 2"),
-    ["b", "c", "d"].map((name) => `listeners.${name}.limits: ${said("messageRate and authRate")}`),
+    warnings("authRate: 1, newTlsSessionRate: 1", "protocol: tcp, pool: plain"),
+    said("authRate and newTlsSessionRate", `${unread}, and ${unended}`),
   );
-  t.equal(found("recipientRate: 1").length, 3);
-  t.same(found("connectionRate: 10, messageRate: 0"), []);
 });
 
 t.test("loadConfiguration fills in every default when a file says the least", async (t) => {
@@ -43,6 +83,7 @@ t.test("loadConfiguration fills in every default when a file says the least", as
           protocol: "smtp",
           proxy: null,
           tls: "off",
+          smtp: defaultSmtp,
           pool: "postfix",
           limits: "default",
           idleTimeoutMs: 300_000,
@@ -53,11 +94,13 @@ t.test("loadConfiguration fills in every default when a file says the least", as
           name: "postfix",
           servers: [{ host: "127.0.0.1", port: 25 }],
           identity: "xclient",
+          tls: defaultPoolTls,
           connectTimeoutMs: 5_000,
           greetTimeoutMs: 30_000,
         },
       ],
       limits: { default: defaultLimits },
+      tls: { certificates: [], minVersion: "TLSv1.2" },
       log: { level: "info", destination: "stdout" },
       admin: { listen: { host: "127.0.0.1", port: 9025 }, token: null, topClients: 50 },
     },

@@ -1,5 +1,6 @@
 /** Any configuration, written as a file and loaded again, is the same. */
 import assert from "node:assert";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import t from "tap";
 import { stringify } from "yaml";
@@ -9,9 +10,11 @@ import { durationText } from "../../src/config/units.ts";
 import type { LimitOptions } from "../../src/limits/options.ts";
 import type { PoolOptions } from "../../src/pools/options.ts";
 import type { ListenerOptions } from "../../src/proxy/options.ts";
-import { defaultLimits, loaded } from "./fixtures.ts";
+import { makeCertificate } from "../servers/certificate.ts";
+import { defaultLimits, defaultSmtp, loaded } from "./fixtures.ts";
 
-function listenerEntry({ name, listen, proxy, idleTimeoutMs, ...same }: ListenerOptions): [string, object] {
+function listenerEntry(from: ListenerOptions): [string, object] {
+  const { name, listen, proxy, smtp, idleTimeoutMs, ...same } = from;
   const written =
     proxy === null
       ? { mode: "off" }
@@ -21,6 +24,7 @@ function listenerEntry({ name, listen, proxy, idleTimeoutMs, ...same }: Listener
     name,
     {
       ...same,
+      ...(same.protocol === "smtp" ? { smtp } : {}),
       listen: addresses.length === 1 ? addresses[0] : addresses,
       proxy: written,
       idleTimeout: durationText(idleTimeoutMs),
@@ -28,19 +32,22 @@ function listenerEntry({ name, listen, proxy, idleTimeoutMs, ...same }: Listener
   ];
 }
 
-function poolEntry({
-  name,
-  servers,
-  identity,
-  connectTimeoutMs,
-  greetTimeoutMs,
-}: PoolOptions): [string, object] {
+/** The authorities are in a file of the pool's name; a mode alone is the short form. */
+function poolEntry(from: PoolOptions): [string, object] {
+  const { name, servers, identity, tls, connectTimeoutMs, greetTimeoutMs } = from;
+  const { mode, verify, ca } = tls;
+  const isShort = verify === "none" && tls.name === null && ca === null;
   const times = {
     connectTimeout: durationText(connectTimeoutMs),
     greetTimeout: durationText(greetTimeoutMs),
   };
-  return [name, { servers: servers.map(endpointText), identity, ...times }];
+  const written = isShort ? mode : { ...tls, ca: ca === null ? null : name };
+  return [name, { servers: servers.map(endpointText), identity, tls: written, ...times }];
 }
+
+const { certFile, keyFile } = makeCertificate(t.testdir(), "mx.example.test");
+const authority = readFileSync(certFile, "utf8");
+const key = readFileSync(keyFile, "utf8");
 
 /** The file that says `configuration`. */
 function render({ listeners, pools, limits, drainMs, admin, ...same }: Configuration): string {
@@ -86,7 +93,15 @@ function listener(
         .map((hosts) => hosts.map((host, offset) => ({ host, port: port(offset) }))),
       protocol: fc.constantFrom("smtp", "imap", "tcp"),
       proxy: fc.option(fc.record({ from, timeoutMs: fc.integer({ min: 100, max: 60_000 }) }, plain)),
-      tls: fc.constantFrom("off", "passthrough"),
+      tls: fc.constantFrom("off", "starttls", "passthrough", "implicit"),
+      smtp: fc.record(
+        {
+          earlyTalk: fc.constantFrom("pass", "refuse"),
+          bareNewline: fc.constantFrom("reject", "close"),
+          authOnlyOverTls: fc.boolean(),
+        },
+        plain,
+      ),
       pool: fc.constantFrom(...pools),
       limits: fc.constantFrom("default", ...sets),
       idleTimeoutMs: fc.integer({ min: 1_000, max: 86_400_000 }),
@@ -103,6 +118,15 @@ function pool(name: string): fc.Arbitrary<PoolOptions> {
       name: fc.constant(name),
       servers: fc.array(server, { minLength: 1, maxLength: 3 }),
       identity: fc.constantFrom("proxy-v2", "proxy-v1", "none"),
+      tls: fc.record(
+        {
+          mode: fc.constantFrom("off", "starttls", "implicit"),
+          verify: fc.constantFrom("none", "ca"),
+          name: fc.option(fc.domain()),
+          ca: fc.constantFrom(null, authority),
+        },
+        plain,
+      ),
       connectTimeoutMs: fc.integer({ min: 100, max: 300_000 }),
       greetTimeoutMs: fc.integer({ min: 100, max: 600_000 }),
     },
@@ -119,6 +143,8 @@ const limitSet: fc.Arbitrary<LimitOptions> = fc.record(
     messageRate: fc.nat(),
     recipientRate: fc.nat(),
     authRate: fc.nat(),
+    newTlsSessionRate: fc.nat(),
+    authFailureRate: fc.nat(),
     exceptions: fc.array(network, { maxLength: 3 }),
     ipv4PrefixLength: fc.nat(32),
     ipv6PrefixLength: fc.nat(128),
@@ -143,6 +169,13 @@ function configuration(listeners: string[], pools: string[], sets: string[]): fc
       listeners: fc.tuple(...listeners.map((name, index) => listener(name, index, pools, sets))),
       pools: fc.tuple(...pools.map(pool)),
       limits,
+      tls: fc.record(
+        {
+          certificates: fc.array(fc.constant({ cert: certFile, key: keyFile }), { maxLength: 2 }),
+          minVersion: fc.constantFrom("TLSv1.2", "TLSv1.3"),
+        },
+        plain,
+      ),
       log: fc.record(
         {
           level: fc.constantFrom("debug", "info", "warn", "error"),
@@ -163,11 +196,36 @@ function configuration(listeners: string[], pools: string[], sets: string[]): fc
   );
 }
 
+/** The same, without what `check` would call a contradiction. */
+function coherent(from: Configuration): Configuration {
+  const listeners = from.listeners.map((listener): ListenerOptions => {
+    const { protocol, tls, smtp } = listener;
+    const isSmtp = protocol === "smtp";
+    const cannotEnd = from.tls.certificates.length === 0 || (tls === "starttls" && !isSmtp);
+    return {
+      ...listener,
+      tls: tls !== "passthrough" && cannotEnd ? "off" : tls,
+      smtp: isSmtp ? smtp : defaultSmtp,
+    };
+  });
+  const pools = from.pools.map((pool): PoolOptions => {
+    const clashes = listeners
+      .filter((listener) => listener.pool === pool.name)
+      .some(
+        ({ protocol, tls }) => tls === "passthrough" || (pool.tls.mode === "starttls" && protocol !== "smtp"),
+      );
+    return clashes ? { ...pool, tls: { ...pool.tls, mode: "off" } } : pool;
+  });
+  return { ...from, listeners, pools };
+}
+
 t.test("loadConfiguration gives the same options when they are written as YAML", async () => {
   const any = fc.tuple(names, names, names).chain((three) => configuration(...three));
   fc.assert(
-    fc.property(any, (configuration) => {
-      assert.deepStrictEqual(loaded(render(configuration)), configuration);
+    fc.property(any.map(coherent), (configuration) => {
+      const authorities = configuration.pools.map(({ name }) => [name, authority]);
+      const files = { ...Object.fromEntries(authorities), [certFile]: authority, [keyFile]: key };
+      assert.deepStrictEqual(loaded(render(configuration), { files }), configuration);
     }),
   );
 });

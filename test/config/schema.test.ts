@@ -15,7 +15,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Every key of the schema, those of named entries under `NAME`, those of alternatives side by side. */
+/** Every key of the schema, those of named entries under `NAME`, of lists under `[]`, of alternatives side by side. */
 function settingsOf(node: unknown, path = ""): Setting[] {
   if (!isObject(node)) return [];
   const found: Setting[] = [];
@@ -28,7 +28,10 @@ function settingsOf(node: unknown, path = ""): Setting[] {
     }
   }
   if (isObject(node.propertyNames)) found.push(...settingsOf(node.additionalProperties, `${path}.NAME`));
-  if (Array.isArray(node.oneOf)) for (const one of node.oneOf) found.push(...settingsOf(one, path));
+  if (isObject(node.items)) found.push(...settingsOf(node.items, `${path}[]`));
+  for (const choices of [node.oneOf, node.anyOf]) {
+    if (Array.isArray(choices)) for (const one of choices) found.push(...settingsOf(one, path));
+  }
   return found;
 }
 
@@ -49,7 +52,7 @@ function guideRows(): Map<string, { initial: string; range: string }> {
 }
 
 t.test("jsonSchema describes every key when editors ask", async (t) => {
-  t.ok(settings.length > 35, "the walk finds the settings");
+  t.ok(settings.length > 55, "the walk finds the settings");
   for (const { path, description } of settings) {
     t.match(description, /^[^ ].*\.$/, `${path} has its sentence`);
   }
@@ -65,7 +68,7 @@ t.test(
   "jsonSchema and the guide agree when they say what keys there are, and their defaults and bounds",
   async (t) => {
     const rows = guideRows();
-    const mappings = new Set(["listeners.NAME.proxy"]);
+    const mappings = new Set(["listeners.NAME.proxy", "listeners.NAME.smtp"]);
     const paths = new Set(settings.map(({ path }) => path).filter((path) => !mappings.has(path)));
     t.same([...rows.keys()].sort(), [...paths].sort());
     for (const { path, initial, node } of settings) {

@@ -18,7 +18,7 @@ const hello = "220 upstream\r\n";
 async function start(t: Test, file: object) {
   const destination = join(t.testdir(), "log");
   const text = JSON.stringify({ threads, log: { destination }, admin: { listen: "127.0.0.1:0" }, ...file });
-  const loaded = loadConfiguration(text, { name: "test", environment: {}, readFile: () => "" });
+  const loaded = loadConfiguration(text, { name: "test", environment: {}, readFile: () => "", nowMs: 0 });
   if (!loaded.ok) throw new Error(loaded.errors.join("\n"));
   const gateway = await Gateway.start(loaded.configuration, "0.0.0");
   t.teardown(() => gateway.drain());
