@@ -1,7 +1,7 @@
 /**
  * `postern serve -c FILE`: runs the gateway in the foreground until a signal ends it.
  *
- * SIGTERM and SIGINT drain, a second one ends at once; SIGHUP opens the log file anew.
+ * SIGTERM and SIGINT drain, a second one ends at once; SIGHUP opens the log file anew and looks at the certificates.
  */
 import manifest from "../../package.json" with { type: "json" };
 import { Gateway } from "../threads/gateway.ts";
@@ -16,7 +16,7 @@ export const serve: Command = async (args) => {
   }
   for (const warning of loaded.warnings) console.error(`warning: ${warning}`);
   let gateway: Gateway | null = null;
-  process.on("SIGHUP", () => gateway?.reopenLog());
+  process.on("SIGHUP", () => gateway?.refresh());
   // Heard from here on: a gateway that is told to end while it starts ends once it has started.
   const end = endSignal();
   try {

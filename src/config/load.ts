@@ -125,10 +125,20 @@ function* reachWarnings({ listeners, pools, limits }: Configuration): Generator<
   }
 }
 
+/** Logins that come in the clear and reach a server that takes them for encrypted. */
+function* loginWarnings({ listeners, pools }: Configuration): Generator<Fault> {
+  for (const { name, protocol, tls, smtp, pool } of listeners) {
+    const mode = pools.find((one) => one.name === pool)?.tls.mode ?? "off";
+    if (tls !== "off" || mode === "off" || (protocol === "smtp" && smtp.authOnlyOverTls)) continue;
+    const message = `tls ${mode} of pool "${pool}": its servers take logins for encrypted that come here in the clear`;
+    yield { path: ["listeners", name, "pool"], message };
+  }
+}
+
 /** What is allowed, and seldom what was meant. */
 function warningsOf(configuration: Configuration): Fault[] {
   const { pools, limits, admin, tableSize, maxConnections } = configuration;
-  const warnings = [...reachWarnings(configuration)];
+  const warnings = [...reachWarnings(configuration), ...loginWarnings(configuration)];
   for (const { name, identity, tls } of pools) {
     if (identity === "none") {
       const message =

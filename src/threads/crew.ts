@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads";
 import type { Configuration } from "../config/options.ts";
 import type { Log } from "../observe/log.ts";
 import { ThreadLog } from "../observe/threadlog.ts";
+import type { TlsMaterial } from "../tls/keeper.ts";
 import type { Endpoints, ThreadData, ToControl, ToData } from "./messages.ts";
 import type { SharedMemory } from "./shared.ts";
 
@@ -20,6 +21,8 @@ export interface CrewOptions {
   readonly configuration: Configuration;
   readonly memory: SharedMemory;
   readonly log: Log;
+  /** What TLS with clients begins with; null: none does. */
+  readonly tls: TlsMaterial | null;
   /** Gives back what a dead thread held; false while it cannot be done yet. */
   reclaim(thread: number): boolean;
 }
@@ -45,12 +48,15 @@ export class Crew {
   readonly #restartMs: number[];
   #state: State = "starting";
   #endpoints: Endpoints;
+  /** What a thread that starts now is born with. */
+  #tls: TlsMaterial | null;
   #wire = "";
   #whenDrained: (() => void) | null = null;
 
   constructor(options: CrewOptions) {
     const { threads, listeners } = options.configuration;
     this.#options = options;
+    this.#tls = options.tls;
     this.#endpoints = listeners.map((listener) => listener.listen);
     this.#members = Array.from({ length: threads }, () => null);
     this.#restartMs = Array.from({ length: threads }, () => RESTART_MIN_MS);
@@ -77,6 +83,12 @@ export class Crew {
       await this.stop();
       throw error;
     }
+  }
+
+  /** Handshakes from now on are made with these, in all threads, and in those to come. */
+  equip(material: TlsMaterial): void {
+    this.#tls = material;
+    this.#tell({ type: "tls", material });
   }
 
   /** Ends every session that has not ended by itself within `drainMs`; resolves when none is left. */
@@ -111,7 +123,7 @@ export class Crew {
   #launch(thread: number): Promise<Endpoints> {
     const { configuration, memory, log } = this.#options;
     const backlog = ThreadLog.backlog();
-    const workerData: ThreadData = { configuration, thread, memory, backlog };
+    const workerData: ThreadData = { configuration, thread, memory, tls: this.#tls, backlog };
     const worker = new Worker(new URL("./data.ts", import.meta.url), { workerData, name: `data-${thread}` });
     const member: Member = {
       worker,

@@ -10,6 +10,8 @@ import { ThreadLog } from "../observe/threadlog.ts";
 import type { Gate, Observer } from "../proxy/gate.ts";
 import { Session } from "../proxy/session.ts";
 import { Sessions, SWEEP_MS } from "../proxy/sessions.ts";
+import type { TlsMaterial } from "../tls/keeper.ts";
+import { type CertificateOptions, Certificates } from "../wire/certificates.ts";
 import { chooseWire } from "../wire/choose.ts";
 import { ListenError, type Listening } from "../wire/wire.ts";
 import { makeGates } from "./gates.ts";
@@ -22,12 +24,13 @@ class DataThread {
   readonly #counters: ThreadCounters;
   readonly #sessions = new Sessions(systemClock);
   readonly #wire = chooseWire(process.env);
+  readonly #certificates: Certificates | null;
   readonly #gates: readonly Gate[];
   #listening: Listening[] = [];
   #isDraining = false;
 
   constructor(data: ThreadData, post: (message: ToControl) => void) {
-    const { configuration, thread, memory, backlog } = data;
+    const { configuration, thread, memory, tls, backlog } = data;
     this.#post = post;
     this.#counters = new ThreadCounters(memory.counters, counterShape(configuration), thread);
     this.#log = new ThreadLog({
@@ -36,10 +39,12 @@ class DataThread {
       send: (lines) => post({ type: "log", lines }),
       dropped: () => this.#counters.lineDropped(),
     });
+    this.#certificates = tls && new Certificates(certificateOptions(tls));
     this.#gates = makeGates(configuration, {
       memory,
       thread,
       wire: this.#wire,
+      certificates: this.#certificates,
       clock: systemClock,
       sessions: this.#sessions,
       observer: this.#observer(),
@@ -51,6 +56,9 @@ class DataThread {
     switch (message.type) {
       case "listen":
         void this.#listen(message.endpoints);
+        return;
+      case "tls":
+        this.#certificates?.replace(certificateOptions(message.material));
         return;
       case "drain":
         return this.#drain();
@@ -127,6 +135,11 @@ class DataThread {
       },
     };
   }
+}
+
+/** A message between threads makes mere bytes of a Buffer. */
+function certificateOptions({ ticketKeys, ...same }: TlsMaterial): CertificateOptions {
+  return { ...same, ticketKeys: Buffer.from(ticketKeys) };
 }
 
 if (parentPort !== null) {

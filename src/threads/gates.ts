@@ -1,4 +1,4 @@
-/** Builds one thread's gates: here a listener is handed its dialogue, its limits and its pool. */
+/** Builds one thread's gates: here a listener is handed its dialogue, its limits, its pool, and the papers for TLS. */
 import { Networks } from "../address.ts";
 import type { Clock } from "../clock.ts";
 import type { Configuration } from "../config/options.ts";
@@ -7,11 +7,14 @@ import { imapDialogue } from "../imap/dialogue.ts";
 import { Limiter } from "../limits/limiter.ts";
 import { Table } from "../limits/table.ts";
 import { Total } from "../limits/total.ts";
+import type { PoolOptions } from "../pools/options.ts";
 import { Pool } from "../pools/pool.ts";
 import type { Gate, Observer } from "../proxy/gate.ts";
-import type { Protocol } from "../proxy/options.ts";
+import type { ListenerOptions } from "../proxy/options.ts";
 import type { Sessions } from "../proxy/sessions.ts";
 import { smtpDialogue } from "../smtp/dialogue.ts";
+import type { Certificates } from "../wire/certificates.ts";
+import { Trust } from "../wire/trust.ts";
 import type { Wire } from "../wire/wire.ts";
 import { type SharedMemory, scopeOf, scopesOf } from "./shared.ts";
 
@@ -19,39 +22,66 @@ export interface GateParts {
   readonly memory: SharedMemory;
   readonly thread: number;
   readonly wire: Wire;
+  /** Shared by all gates; null where there are none, and no gate needs them. */
+  readonly certificates: Certificates | null;
   readonly clock: Clock;
   readonly sessions: Sessions;
   readonly observer: Observer;
 }
 
-const DIALOGUES: Readonly<Record<Protocol, ((options: { hostname: string }) => Dialogue) | null>> = {
-  smtp: smtpDialogue,
-  imap: imapDialogue,
-  tcp: null,
-};
-
 export function makeGates(configuration: Configuration, parts: GateParts): Gate[] {
   const { hostname, maxConnections, listeners, limits } = configuration;
-  const { memory, thread, wire, clock, sessions, observer } = parts;
+  const { memory, thread, certificates, ...shared } = parts;
   const table = new Table(memory.table, thread);
   const total = new Total(memory.total, thread, maxConnections);
   const pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!));
+  const upstreamTls = configuration.pools.map(({ tls }) =>
+    tls.mode === "off" ? null : { side: "client" as const, trust: new Trust(tls) },
+  );
   const scopes = scopesOf(configuration);
   return listeners.map((options, index) => {
+    const { proxy, tls, smtp } = options;
     const poolIndex = pools.findIndex((pool) => pool.options.name === options.pool);
+    const pool = pools[poolIndex]!;
+    const dialogue = dialogueOf(options, pool.options, hostname);
+    const endsTls = tls === "starttls" || tls === "implicit";
     return {
       index,
       options,
-      header: options.proxy && { from: new Networks(options.proxy.from), timeoutMs: options.proxy.timeoutMs },
-      dialogue: options.tls === "off" ? (DIALOGUES[options.protocol]?.({ hostname }) ?? null) : null,
+      header: proxy && { from: new Networks(proxy.from), timeoutMs: proxy.timeoutMs },
+      dialogue,
+      tls: endsTls ? { side: "server", certificates: certificates! } : null,
+      tlsToCome: tls === "starttls" && smtp.authOnlyOverTls ? { version: null, cipher: null } : null,
+      upstreamTls: upstreamTls[poolIndex]!,
+      refusesEarlyTalk: dialogue !== null && smtp.earlyTalk === "refuse",
       limiter: new Limiter(table, limits[options.limits]!, scopes.indexOf(scopeOf(configuration, options))),
-      pool: pools[poolIndex]!,
+      pool,
       poolIndex,
       total,
-      wire,
-      clock,
-      sessions,
-      observer,
+      ...shared,
     };
   });
+}
+
+/** Whose a client's STARTTLS is, in the dialogue's words. */
+const STARTTLS = { off: "passed", starttls: "offered", implicit: "begun" } as const;
+
+function dialogueOf(listener: ListenerOptions, pool: PoolOptions, hostname: string): Dialogue | null {
+  const { protocol, tls, smtp } = listener;
+  if (tls === "passthrough") return null;
+  switch (protocol) {
+    case "smtp": {
+      const { authOnlyOverTls, ...guards } = smtp;
+      // A server that is spoken to in TLS takes every login for one that was encrypted all the way.
+      const isAtRisk = tls === "starttls" || (tls === "off" && pool.tls.mode !== "off");
+      const loginNeedsTls = authOnlyOverTls && isAtRisk;
+      return smtpDialogue({ hostname, ...guards, startTls: STARTTLS[tls], loginNeedsTls });
+    }
+    case "imap":
+      return imapDialogue({ hostname });
+    case "tcp":
+      return null;
+    default:
+      return protocol satisfies never;
+  }
 }

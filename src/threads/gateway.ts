@@ -12,6 +12,7 @@ import { Counters } from "../observe/counters.ts";
 import { type Log, openLog } from "../observe/log.ts";
 import { Metrics, type ServerState } from "../observe/metrics.ts";
 import { Pool } from "../pools/pool.ts";
+import { Keeper } from "../tls/keeper.ts";
 import { clientSource } from "./clients.ts";
 import { Crew } from "./crew.ts";
 import { connectionsThatFit, watchOpenFiles } from "./openfiles.ts";
@@ -24,6 +25,9 @@ import { allocate, counterShape, scopesOf } from "./shared.ts";
  */
 type State = "starting" | "ready" | "draining";
 
+/** Few certificates are in such a hurry, and a look costs two system calls for each. */
+const CERTIFICATES_LOOK_MS = 10_000;
+
 export class Gateway {
   readonly #configuration: Configuration;
   readonly #log: Log;
@@ -31,14 +35,17 @@ export class Gateway {
   readonly #crew: Crew;
   readonly #metrics: Metrics;
   readonly #table: Table;
+  /** Null where there is no certificate. */
+  readonly #keeper: Keeper | null;
   #admin: Admin | null = null;
-  #filesWatch: NodeJS.Timeout | null = null;
+  #timers: readonly NodeJS.Timeout[] = [];
   #state: State = "starting";
 
   /** Starts the gateway; resolves when every listener accepts. @throws Error that says what could not be had, and why. */
   static async start(asked: Configuration, version: string): Promise<Gateway> {
+    const keeper = asked.tls.certificates.length === 0 ? null : new Keeper(asked.tls, systemClock.seconds());
     const log = openLog(asked.log);
-    const gateway = new Gateway(capped(asked, log), log, version);
+    const gateway = new Gateway(capped(asked, log), { log, keeper, version });
     try {
       await gateway.#open();
     } catch (error) {
@@ -48,17 +55,19 @@ export class Gateway {
     return gateway;
   }
 
-  private constructor(configuration: Configuration, log: Log, version: string) {
+  private constructor(configuration: Configuration, { log, keeper, version }: Parts) {
     const memory = allocate(configuration);
     const counters = new Counters(memory.counters, counterShape(configuration));
     this.#configuration = configuration;
     this.#log = log;
+    this.#keeper = keeper;
     this.#pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!));
     this.#table = new Table(memory.table, CONTROL);
     this.#crew = new Crew({
       configuration,
       memory,
       log,
+      tls: keeper?.material ?? null,
       reclaim: (thread) => {
         if (!this.#table.reclaim(thread)) return false;
         Total.reclaim(memory.total, thread);
@@ -104,10 +113,11 @@ export class Gateway {
     await this.#close();
   }
 
-  /** Opens the log's file anew, after somebody has renamed it. */
-  reopenLog(): void {
+  /** What a signal asks for: opens the log's file anew, after somebody has renamed it, and looks at the certificates'. */
+  refresh(): void {
     this.#log.reopen();
     this.#log.event("info", "reopened");
+    this.#lookAtCertificates();
   }
 
   async #open(): Promise<void> {
@@ -119,17 +129,40 @@ export class Gateway {
       state: () => this.#readiness(),
     });
     await this.#crew.start();
-    this.#filesWatch = watchOpenFiles(this.#log);
+    this.#timers = [
+      watchOpenFiles(this.#log),
+      setInterval(() => this.#lookAtCertificates(), CERTIFICATES_LOOK_MS).unref(),
+    ];
     this.#state = "ready";
     const { listeners, crew } = this;
     this.#log.event("info", "ready", { listeners, admin: this.admin, wire: crew.wire });
   }
 
   async #close(): Promise<void> {
-    if (this.#filesWatch !== null) clearInterval(this.#filesWatch);
+    for (const timer of this.#timers) clearInterval(timer);
     await this.#crew.stop();
     await this.#admin?.close();
     await this.#log.close();
+  }
+
+  #lookAtCertificates(): void {
+    const keeper = this.#keeper;
+    if (keeper === null) return;
+    const news = keeper.look(systemClock.seconds());
+    switch (news.kind) {
+      case "same":
+        return;
+      case "failed":
+        return this.#log.event("error", "tls-reload-failed", { file: news.file, reason: news.reason });
+      case "reloaded":
+        this.#log.event("info", "tls-reloaded", { certificates: news.certificates });
+        break;
+      case "rotated":
+        break;
+      default:
+        return news satisfies never;
+    }
+    this.#crew.equip(keeper.material);
   }
 
   #readiness(): Readiness {
@@ -152,6 +185,12 @@ export class Gateway {
   #clients() {
     return clientSource(this.#table, scopesOf(this.#configuration), systemClock);
   }
+}
+
+interface Parts {
+  readonly log: Log;
+  readonly keeper: Keeper | null;
+  readonly version: string;
 }
 
 /** The configuration with no more connections than there can be open files for. */

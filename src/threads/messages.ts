@@ -1,6 +1,7 @@
 /** What the control thread and the data threads say to each other. */
 import type { Endpoint } from "../address.ts";
 import type { Configuration } from "../config/options.ts";
+import type { TlsMaterial } from "../tls/keeper.ts";
 import type { SharedMemory } from "./shared.ts";
 
 /** What a data thread is born with. */
@@ -9,6 +10,8 @@ export interface ThreadData {
   /** From 0. */
   readonly thread: number;
   readonly memory: SharedMemory;
+  /** Null where there is no certificate, so that no TLS ends here. */
+  readonly tls: TlsMaterial | null;
   /** The log lines that it has sent and that are not written yet: see `ThreadLog`. */
   readonly backlog: Int32Array;
 }
@@ -18,11 +21,13 @@ export type Endpoints = readonly (readonly Endpoint[])[];
 
 /**
  * - `listen`: on exactly these; the answer is `listening` or `unbound`.
+ * - `tls`: from now on with these; only where the thread was born with some.
  * - `drain`: accept nobody any more; the answer is `drained`, once the last session has gone.
  * - `cut`: end the sessions that are left.
  */
 export type ToData =
   | { readonly type: "listen"; readonly endpoints: Endpoints }
+  | { readonly type: "tls"; readonly material: TlsMaterial }
   | { readonly type: "drain" }
   | { readonly type: "cut" };
 

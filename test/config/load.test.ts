@@ -66,6 +66,26 @@ tls: { certificates: [{ cert: c, key: k }] }
   );
 });
 
+t.test("loadConfiguration warns of logins when they come in the clear and go on in TLS", async (t) => {
+  const text = (listener: string, pool: string) => `listeners:
+  a: { listen: "0.0.0.0:1", proxy: { mode: off }, pool: p, ${listener} }
+pools: { p: { servers: ["192.0.2.1:25"], identity: proxy-v2, tls: ${pool} } }
+tls: { certificates: [{ cert: c, key: k }] }
+`;
+  const warned = (listener: string, pool: string) =>
+    warningsOf(text(listener, pool), { files: { c: certificate, k: key } });
+  const said = (mode: string) => [
+    `2:57: listeners.a.pool: tls ${mode} of pool "p": its servers take logins for encrypted that come here in the clear`,
+  ];
+  const free = "protocol: smtp, smtp: { authOnlyOverTls: false }";
+  t.same(warned(free, "starttls"), said("starttls"));
+  t.same(warned("protocol: imap", "implicit"), said("implicit"));
+  t.same(warned("protocol: smtp", "implicit"), []);
+  t.same(warned(free, "off"), []);
+  t.same(warned(`${free}, tls: starttls`, "implicit"), []);
+  t.same(warned("protocol: imap, tls: implicit", "implicit"), []);
+});
+
 t.test("loadConfiguration fills in every default when a file says the least", async (t) => {
   t.same(load(least), {
     ok: true,
