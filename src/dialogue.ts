@@ -136,6 +136,9 @@ export interface Watch {
   due(): Uint8Array;
   /** TLS has begun with the client: what was known of it before is void. */
   secured(): void;
-  /** The upstream has gone: what the client is to hear of it. Nothing where the server has said so, or broke off a reply. */
+  /**
+   * The upstream has gone: what the client is to hear of it. Nothing where the server has said so, broke off a reply, or
+   * owes none.
+   */
   lost(): Uint8Array;
 }

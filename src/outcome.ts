@@ -67,12 +67,7 @@ export const spokenReasons = [
 ] as const;
 
 /** Why a command is refused, in a session that goes on. A TLS session in excess ends its own, and refuses later ones. */
-export const commandReasons = [
-  "message-rate",
-  "recipient-rate",
-  "auth-rate",
-  "new-tls-session-rate",
-] as const;
+const commandReasons = ["message-rate", "recipient-rate", "auth-rate", "new-tls-session-rate"] as const;
 
 export const reasons = [...new Set([...headerReasons, ...spokenReasons, ...commandReasons])] as const;
 

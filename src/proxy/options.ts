@@ -9,7 +9,7 @@ export type Protocol = "smtp" | "imap" | "tcp";
  * - `passthrough`: implicit TLS that passes through: the client speaks first, and nothing in it can be read.
  * - `implicit`: implicit TLS that ends here.
  */
-export type TlsMode = "off" | "starttls" | "passthrough" | "implicit";
+type TlsMode = "off" | "starttls" | "passthrough" | "implicit";
 
 /** What is done about clients that break SMTP's rules. */
 export interface SmtpOptions {

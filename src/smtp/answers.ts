@@ -94,6 +94,11 @@ export class Answers {
     return this.#awaited[0] === "greeting";
   }
 
+  /** Whether something has not been answered. */
+  get owes(): boolean {
+    return this.#awaited.length > 0;
+  }
+
   /** Whether the server can take one more command: it does not owe too many answers already. */
   get hasRoom(): boolean {
     return this.#awaited.length < AWAITED_MAX;

@@ -22,7 +22,7 @@
 import type { Address } from "../address.ts";
 import type { Conclusion, LimitedEvent, Stage, Watch, Witness } from "../dialogue.ts";
 import { bytesOf, Lines, nothing } from "../lines.ts";
-import type { Offence, SpokenReason } from "../outcome.ts";
+import type { SpokenReason } from "../outcome.ts";
 import { Answers, type Awaited, type Judge } from "./answers.ts";
 import { chunkOf, verbOf } from "./commands.ts";
 import { Content } from "./content.ts";
@@ -96,7 +96,7 @@ export class SmtpWatch implements Watch, Judge {
   }
 
   client(chunk: Uint8Array): Uint8Array {
-    if (this.#isFresh) this.#meet(chunk);
+    if (this.#isFresh && chunk.length > 0) this.#meet(chunk);
     this.#changed = this.#isHolding;
     this.#lines.feed(this.#ahead.length === 0 ? chunk : Buffer.concat([this.#ahead, chunk]));
     this.#ahead = nothing;
@@ -107,7 +107,6 @@ export class SmtpWatch implements Watch, Judge {
       else this.#changed = true;
     }
     if (this.#lines.unreadBytes > 0) this.#keepAhead();
-    if (this.#severed) return nothing;
     return this.#changed || this.#isHolding ? Buffer.concat(passed) : chunk;
   }
 
@@ -129,6 +128,11 @@ export class SmtpWatch implements Watch, Judge {
   }
 
   lost(): Uint8Array {
+    return this.#state === "command" && !this.#answers.owes ? nothing : this.#leave;
+  }
+
+  /** Nothing where it would be taken for the rest of a reply. */
+  get #leave(): Uint8Array {
     return this.#answers.canSpeak ? unavailable(this.#options.hostname) : nothing;
   }
 
@@ -138,17 +142,16 @@ export class SmtpWatch implements Watch, Judge {
 
   /** The client's first bytes: are they SMTP, and is it its turn? */
   #meet(chunk: Uint8Array): void {
-    if (chunk.length === 0) return;
     this.#isFresh = false;
-    if (this.#options.earlyTalk === "refuse" && this.#answers.awaitsGreeting) this.#offend("early-talk");
-    else if (isForeign(chunk)) this.#offend("not-smtp");
+    if (this.#options.earlyTalk === "refuse" && this.#answers.awaitsGreeting) this.#finish("early-talk");
+    else if (isForeign(chunk)) this.#finish("not-smtp");
   }
 
   /** Behind STARTTLS they would be carried into the session that TLS is to protect (CVE-2011-0411). */
   #keepAhead(): void {
     const awaited = this.#answers.newest(() => true);
     this.#changed = true;
-    if (awaited === "starttls" || awaited === "securing") this.#offend("command-injection");
+    if (awaited === "starttls" || awaited === "securing") this.#finish("command-injection");
     else this.#ahead = Uint8Array.from(this.#lines.rest());
   }
 
@@ -161,7 +164,7 @@ export class SmtpWatch implements Watch, Judge {
       case "content":
         return this.#pour();
       case "securing":
-        return this.#offend("command-injection");
+        return this.#finish("command-injection");
       case "opaque":
       case "answer":
         return this.#lines.rest();
@@ -175,10 +178,11 @@ export class SmtpWatch implements Watch, Judge {
 
   #line(): Uint8Array | null {
     const line = this.#lines.next();
-    if (line === null) return this.#lines.tooLong ? this.#offend("line-too-long") : null;
+    if (line === null) return this.#lines.tooLong ? this.#finish("line-too-long") : null;
     const flaw = flawOf(line);
-    if (flaw === "NUL") return this.#offend("nul-byte");
-    if (flaw !== null) return this.#finish("bare-newline", bareNewline(this.#options.hostname, flaw));
+    if (flaw === "NUL") return this.#finish("nul-byte");
+    if (flaw !== null)
+      return this.#finish("bare-newline", { words: bareNewline(this.#options.hostname, flaw) });
     if (this.#state === "command") return this.#command(line);
     this.#logins.respond(line);
     this.#state = "answer";
@@ -187,8 +191,8 @@ export class SmtpWatch implements Watch, Judge {
 
   #command(line: Uint8Array): Uint8Array | null {
     const verb = verbOf(line);
-    if (line.length > COMMAND_BYTES_MAX && verb !== "AUTH") return this.#offend("line-too-long");
-    if (!this.#answers.hasRoom) return this.#offend("too-many-commands");
+    if (line.length > COMMAND_BYTES_MAX && verb !== "AUTH") return this.#finish("line-too-long");
+    if (!this.#answers.hasRoom) return this.#finish("too-many-commands");
     switch (verb) {
       case "EHLO":
         return this.#pass(line, "ehlo");
@@ -218,7 +222,7 @@ export class SmtpWatch implements Watch, Judge {
       case "CONNECT":
       case "GET":
       case "POST":
-        return this.#offend("not-smtp");
+        return this.#finish("not-smtp");
       case null:
         return this.#pass(line, "other");
       default:
@@ -230,7 +234,7 @@ export class SmtpWatch implements Watch, Judge {
   #chunk(line: Uint8Array): Uint8Array | null {
     if (!this.#answers.chunking) return this.#refuse(replies.notImplemented);
     const chunk = chunkOf(line);
-    if (chunk === null) return this.#offend("protocol-violation");
+    if (chunk === null) return this.#finish("protocol-violation", { detail: "malformed BDAT" });
     this.#content.beginChunk(chunk.octets);
     if (!this.#content.isWhole) this.#state = "content";
     return this.#pass(line, chunk.last ? "last" : "chunk");
@@ -239,7 +243,7 @@ export class SmtpWatch implements Watch, Judge {
   #auth(line: Uint8Array): Uint8Array | null {
     if (!this.#witness.allows("auth-rate")) return this.#limit("auth-rate");
     if (this.#securing.loginHasToWait) return this.#refuse(replies.loginNeedsTls);
-    if (!this.#witness.mayLogIn()) return this.#offend("auth-failure-rate");
+    if (!this.#witness.mayLogIn()) return this.#finish("auth-failure-rate");
     if (!this.#logins.begin(line)) return this.#pass(line, "other");
     this.#state = "answer";
     return this.#pass(line, "auth");
@@ -289,7 +293,7 @@ export class SmtpWatch implements Watch, Judge {
     this.#answers.say(reply);
     this.#errors++;
     if (this.#errors < ERRORS_MAX) return null;
-    return this.#finish(reason, this.#words("too-many-errors"));
+    return this.#finish("too-many-errors", { reason });
   }
 
   /** A client that keeps on over its limit has made no error: the end is the same, its reason is the limit. */
@@ -298,14 +302,10 @@ export class SmtpWatch implements Watch, Judge {
   }
 
   /** The client has had its last chance: it is heard no more, and told so when its turn comes. */
-  #finish(reason: Conclusion["reason"], words: Uint8Array): null {
+  #finish(reason: SpokenReason, own: Partial<Conclusion> = {}): null {
     this.#end();
-    this.#answers.conclude({ outcome: "refused", reason, detail: null, words });
+    this.#answers.conclude({ outcome: "refused", reason, detail: null, words: this.#words(reason), ...own });
     return null;
-  }
-
-  #offend(reason: Offence | "auth-failure-rate"): null {
-    return this.#finish(reason, this.#words(reason));
   }
 
   #words(reason: SpokenReason): Uint8Array {
@@ -325,7 +325,7 @@ export class SmtpWatch implements Watch, Judge {
 
   /** The server's fault: the client is told to come back, at once, unless it would take that for the rest of a reply. */
   astray(detail: string, reason: "protocol-violation" | "response-injection" = "protocol-violation"): null {
-    return this.#stop({ outcome: "failed", reason, detail, words: this.lost() });
+    return this.#stop({ outcome: "failed", reason, detail, words: this.#leave });
   }
 
   #stop(conclusion: Conclusion): null {

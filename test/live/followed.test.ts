@@ -180,7 +180,7 @@ t.test("a bare newline in a message takes the server away at once, and the clien
   both.client.end();
   t.match(await gateway.session("smtp"), {
     outcome: "refused",
-    reason: "protocol-violation",
+    reason: "bare-newline",
     smtp: { mails: 0, refused: 1 },
   });
 });
@@ -215,7 +215,7 @@ t.test("a server that goes in the midst of a message has taken none", async (t) 
     both.client.send("text\r\n");
     await both.server.line();
     both.server[way]();
-    t.equal(await both.client.rest(), "", "nothing that could be taken for a reply");
+    t.match(await both.client.rest(), /^421 4\.3\.2 gateway\.example\.test [^\n]*\n$/, "to come back");
     both.client.reset();
     t.match(await gateway.session("smtp", source), { smtp: { mails: 0, recipients: 0 } });
   }

@@ -40,6 +40,8 @@ t.test("a session begins when its header is whole, however it was cut", async (t
         `${source}, ${cut}`,
       );
       t.equal(await client.line(), "220 upstream\r\n");
+      server.send("250 upstream\r\n");
+      t.equal(await client.line(), "250 upstream\r\n");
       client.close();
       server.close();
     }

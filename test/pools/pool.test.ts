@@ -5,7 +5,14 @@ import { Pool, type Server } from "../../src/pools/pool.ts";
 
 function optionsOf(count: number): PoolOptions {
   const servers = Array.from({ length: count }, (_, index) => ({ host: "192.0.2.1", port: index }));
-  return { name: "servers", servers, identity: "none", connectTimeoutMs: 1, greetTimeoutMs: 1 };
+  return {
+    name: "servers",
+    servers,
+    identity: "none",
+    tls: { mode: "off", verify: "none", name: null, ca: null },
+    connectTimeoutMs: 1,
+    greetTimeoutMs: 1,
+  };
 }
 
 function poolOf(count: number): Pool {

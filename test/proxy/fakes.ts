@@ -9,8 +9,9 @@ import type { LimitOptions } from "../../src/limits/options.ts";
 import { Table } from "../../src/limits/table.ts";
 import { Total } from "../../src/limits/total.ts";
 import { bytesOf, nothing, textOf } from "../../src/lines.ts";
+import type { PoolOptions } from "../../src/pools/options.ts";
 import { Pool } from "../../src/pools/pool.ts";
-import type { Gate } from "../../src/proxy/gate.ts";
+import type { Gate, Observer } from "../../src/proxy/gate.ts";
 import { Session } from "../../src/proxy/session.ts";
 import { Sessions } from "../../src/proxy/sessions.ts";
 import type { SessionRecord } from "../../src/record.ts";
@@ -140,6 +141,30 @@ export interface Scene {
   readonly sessions: Sessions;
 }
 
+const pool: PoolOptions = {
+  name: "p",
+  servers: [{ host: "127.0.0.1", port: 25 }],
+  identity: "none",
+  tls: { mode: "off", verify: "none", name: null, ca: null },
+  connectTimeoutMs: 1000,
+  greetTimeoutMs: 1000,
+};
+
+function listening(heard: unknown[][], records: SessionRecord[]): Observer {
+  return {
+    accepted() {},
+    connected() {},
+    limited: (_, client, { excess, count, refused }) => {
+      heard.push(["limited", client.text, excess, count, refused]);
+    },
+    withheld: (_, event) => void heard.push(["withheld", event]),
+    delivered: () => void heard.push(["delivered"]),
+    login: (_, { client, ok, method, user, tls }) =>
+      void heard.push(["login", client.text, ok, method, user, tls]),
+    ended: (_, record) => void records.push(record),
+  };
+}
+
 /** A session up to the connected upstream, which has not greeted yet. */
 export function scene(
   limits: Partial<LimitOptions> = {},
@@ -161,10 +186,6 @@ export function scene(
       return watch;
     },
   };
-  const servers = [{ host: "127.0.0.1", port: 25 }];
-  const noTls = { mode: "off", verify: "none", name: null, ca: null } as const;
-  const times = { connectTimeoutMs: 1000, greetTimeoutMs: 1000 };
-  const pool = { name: "p", servers, identity: "none" as const, tls: noTls, ...times };
   const gate: Gate = {
     index: 0,
     options: {
@@ -196,18 +217,7 @@ export function scene(
     },
     clock,
     sessions,
-    observer: {
-      accepted() {},
-      connected() {},
-      limited: (_, client, { excess, count, refused }) => {
-        heard.push(["limited", client.text, excess, count, refused]);
-      },
-      withheld: (_, event) => void heard.push(["withheld", event]),
-      delivered: () => void heard.push(["delivered"]),
-      login: (_, { client, ok, method, user, tls }) =>
-        void heard.push(["login", client.text, ok, method, user, tls]),
-      ended: (_, record) => void records.push(record),
-    },
+    observer: listening(heard, records),
   };
   const session = new Session(gate, client);
   session.accept();

@@ -104,8 +104,30 @@ t.test("SmtpWatch ends the session when what the server says cannot be followed"
 
 t.test("SmtpWatch tells the client to come back when the server is lost, unless it was told", async (t) => {
   for (const [script, words] of [
-    [[], away],
+    [[], ""],
+    [
+      [
+        ["C", "NOOP\r\n"],
+        ["S", ok],
+      ],
+      "",
+    ],
     [[["C", "NOOP\r\n"]], away],
+    [
+      [
+        ["C", "AUTH LOGIN\r\n"],
+        ["S", "334 VXNlcm5hbWU6\r\n"],
+      ],
+      away,
+    ],
+    [
+      [
+        ["C", `${mail}${rcpt}DATA\r\n`],
+        ["S", `${ok}${ok}354 go\r\n`],
+        ["C", "a\r\n"],
+      ],
+      away,
+    ],
     [
       [
         ["C", `${mail}${rcpt}DATA\r\n`],

@@ -132,15 +132,19 @@ t.test("Keeper.look keeps the old pair and says so once when the new one will no
   t.same(keeper.look(10), misfit);
   t.same(keeper.look(20), { kind: "same" });
   t.same(shown(keeper), [certOf("one")]);
-  rmSync(join(folder, "cert.pem"));
-  t.same(keeper.look(30), {
+  const missing = (file: string) => ({
     kind: "failed",
-    file: join(folder, "cert.pem"),
+    file: join(folder, file),
     reason: "the file cannot be read (ENOENT)",
   });
+  rmSync(join(folder, "cert.pem"));
+  t.same(keeper.look(30), missing("cert.pem"));
+  rmSync(join(folder, "key.pem"));
   t.same(keeper.look(40), { kind: "same" });
   put(folder, "two", "write", ["cert.pem"]);
-  t.same(keeper.look(50), misfit, "another trouble is another line");
+  t.same(keeper.look(50), missing("key.pem"), "the same trouble with another file");
+  put(folder, "one", "write", ["key.pem"]);
+  t.same(keeper.look(55), misfit, "another trouble with the same file");
   put(folder, "two", "write", ["key.pem"]);
   t.equal(keeper.look(60).kind, "reloaded");
   t.same(shown(keeper), [certOf("two")]);
