@@ -74,5 +74,4 @@ export const reasons = [...new Set([...headerReasons, ...spokenReasons, ...comma
 export type HeaderReason = (typeof headerReasons)[number];
 export type SpokenReason = (typeof spokenReasons)[number];
 export type CommandReason = (typeof commandReasons)[number];
-type Offence = (typeof offences)[number];
 export type Reason = HeaderReason | SpokenReason | CommandReason;
