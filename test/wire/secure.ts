@@ -3,6 +3,8 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer as createPlainServer, type Server, type Socket } from "node:net";
+import { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   createServer,
   type ConnectionOptions as FarClient,
@@ -103,6 +105,60 @@ export async function served(
   const far = farClient(t, raw, options);
   await Promise.all([ear.heard("connect"), once(far, "secureConnect")]);
   return { near, far, raw, ear };
+}
+
+/** A stream over `socket` that passes on what is written in the way of `write`. */
+export function over(socket: Socket, write: (bytes: Buffer) => Promise<void>): Duplex {
+  const duplex = new Duplex({
+    read: () => {},
+    write: (bytes, _, done) => void write(bytes).then(() => done()),
+  });
+  socket.on("data", (bytes: Buffer) => duplex.push(bytes)).on("close", () => duplex.destroy());
+  return duplex;
+}
+
+/**
+ * A connection that becomes a server in TLS from within its owner's call, after a line and `before` bytes in the clear; all
+ * but one byte of the client's hello came along with the line.
+ */
+export async function upgraded(
+  t: Test,
+  wire: Wire,
+  certificates: Certificates,
+  before: number,
+): Promise<{ far: TLSSocket; ear: Ear }> {
+  const { near, far } = await accepted(t, wire);
+  const ear = new Ear();
+  let line = Buffer.from("STARTTLS\r\n".padStart(before + 10));
+  let ahead = line.length;
+  near.owner = ownerWith({
+    onData: (connection, bytes) => {
+      const used = Math.min(ahead, bytes.length);
+      ahead -= used;
+      if (ahead > 0) return;
+      connection.owner = ear;
+      connection.secure({ side: "server", certificates }, bytes.subarray(used));
+      bytes.fill(0);
+    },
+  });
+  near.start();
+  const eager = over(far, async (bytes) => {
+    far.write(Buffer.concat([line, bytes.subarray(0, -1)]));
+    if (line.length > 0) await sleep(20);
+    far.write(bytes.subarray(-1));
+    line = Buffer.alloc(0);
+  });
+  return { far: tlsConnect({ socket: eager, rejectUnauthorized: false }), ear };
+}
+
+export async function greet(t: Test, ear: Ear, far: TLSSocket): Promise<void> {
+  const near = ear.connection!;
+  near.start();
+  far.write("EHLO");
+  await until("a command", () => ear.text === "EHLO");
+  near.write(Buffer.from("250"));
+  const [reply] = await once(far, "data");
+  t.equal(String(reply), "250");
 }
 
 interface Opened {

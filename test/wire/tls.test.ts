@@ -72,6 +72,31 @@ for (const wire of wires) {
       await until("two", () => ear.text === "onetwo");
     });
 
+    t.test(`${name}: what nobody wants to hear yet stays with the far end`, async (t) => {
+      const { near, far } = await open(t, wire);
+      const total = 20_000_000;
+      far.write(new Numbered(1).next(total));
+      await sleep(50);
+      t.ok(far.writableLength > 0);
+      const checker = new Checker(1);
+      let isStopped = false;
+      near.owner = ownerWith({
+        onData: (_, bytes) => {
+          if (isStopped) t.fail("heard while it is stopped");
+          checker.feed(bytes);
+          near.stop();
+          isStopped = true;
+          setImmediate(() => {
+            isStopped = false;
+            near.start();
+          });
+        },
+      });
+      near.start();
+      await until("all of it", () => checker.count === total);
+      t.equal(checker.fault, null);
+    });
+
     t.test(
       `${name}: the far end's end comes once, behind its last byte, and ours goes by itself`,
       async (t) => {
