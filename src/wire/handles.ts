@@ -119,7 +119,7 @@ export class HandleConnection implements Connection {
   }
 
   get isPending(): boolean {
-    return this.#inside === null ? this.#pendingWrites > 0 : this.#inside.isPending;
+    return this.#pendingWrites > 0 || this.#inside?.isPending === true;
   }
 
   peer(): AddressAndPort | null {
@@ -135,8 +135,9 @@ export class HandleConnection implements Connection {
   secure(terms: TlsTerms, surplus: Uint8Array): void {
     if (this.#handle === null) return;
     this.stop();
-    this.#inside = new Inside(this.#buffers, this.#handle, this, terms);
-    this.#inside.shake(surplus);
+    const inside = new Inside(this.#buffers, this.#handle, this, terms);
+    this.#inside = inside;
+    inside.shake(surplus);
   }
 
   start(): void {
@@ -261,7 +262,10 @@ export class HandleConnection implements Connection {
     if (lender !== null && --lender.#borrowed === 0 && lender.#handle === null) lender.#giveBack();
     this.#pendingWrites--;
     if (status < 0) this.fail(codeOf(status));
-    else if (this.#pendingWrites === 0 && this.#handle !== null) this.owner.onDrain(this);
+    else if (this.#pendingWrites === 0 && this.#handle !== null) {
+      this.#inside?.proceed();
+      this.owner.onDrain(this);
+    }
   }
 
   /** Gives the private buffer back if nothing was read since the last time. */

@@ -69,7 +69,7 @@ export class Inside {
     this.#terms = terms;
     const isServer = terms.side === "server";
     const { context } = isServer ? terms.certificates.first : terms.trust.context;
-    const tls = buffers.libuv.wrap(handle, context, isServer, false);
+    const tls = buffers.libuv.wrap(handle, context, isServer, outside.isPending);
     this.#tls = tls;
     (tls as OwnedTls).inside = this;
     tls.onread = onRead;
@@ -90,6 +90,11 @@ export class Inside {
     }
     if (surplus.length > 0) tls.receive(surplus);
     tls.readStart();
+  }
+
+  /** What was pending in the clear is written. */
+  proceed(): void {
+    this.#tls.writesIssuedByPrevListenerDone();
   }
 
   start(): void {

@@ -45,6 +45,8 @@ export interface TcpHandle extends StreamHandle {
 export interface TlsHandle extends StreamHandle {
   /** Begins a client's handshake; a server's begins with what it reads. */
   start(): void;
+  /** What the handle had pending when it was wrapped is written; TLS writes nothing before this. */
+  writesIssuedByPrevListenerDone(): void;
   /** Takes bytes as if the TCP handle had read them. */
   receive(bytes: Uint8Array): void;
   setServername(name: string): void;
@@ -126,6 +128,7 @@ const TCP_METHODS = [
 const TLS_METHODS = [
   "start",
   "receive",
+  "writesIssuedByPrevListenerDone",
   "setServername",
   "enableCertCb",
   "certCbDone",

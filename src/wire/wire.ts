@@ -74,7 +74,8 @@ export interface Connection {
   /**
    * Begins TLS; what comes and goes from here on is inside it. `surplus` was read already and is its first bytes. The owner
    * hears `onConnect` or `onError`, in a later turn. As a new connection it does not read: bytes that come behind the
-   * handshake wait for `start`. Once at most, and while nothing is pending; also from within the owner's calls.
+   * handshake wait for `start`. What is pending goes out in the clear before it. Once at most; also from within the owner's
+   * calls.
    *
    * The handshake takes as long as the far end likes: whoever begins it has the deadline.
    */

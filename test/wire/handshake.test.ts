@@ -2,10 +2,11 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
-import { type ConnectionOptions, connect as tlsConnect } from "node:tls";
+import { type ConnectionOptions, TLSSocket, connect as tlsConnect } from "node:tls";
 import t, { type Test } from "tap";
 import type { Connection, Wire } from "../../src/wire/wire.ts";
 import { until } from "../servers/process.ts";
+import { Checker, Numbered } from "../support/numbered.ts";
 import {
   certificatesWith,
   Ear,
@@ -142,6 +143,37 @@ for (const wire of wires) {
       await greet(t, ear, far);
     }
   });
+
+  for (const side of ["server", "client"] as const) {
+    t.test(`${wire.name}, ${side}: what is pending when TLS begins goes out before it`, async (t) => {
+      const { near, far } = await accepted(t, wire);
+      const ear = new Ear();
+      near.owner = ear;
+      far.pause();
+      const numbered = new Numbered(1);
+      let total = 0;
+      while (!near.isPending) {
+        total += 1_000_000;
+        if (!near.write(numbered.next(1_000_000))) await sleep(20);
+      }
+      const terms = side === "server" ? { side, certificates } : ({ side, trust: trustWith({}) } as const);
+      near.secure(terms, Buffer.alloc(0));
+      t.equal(near.isPending, true);
+      const checker = new Checker(1);
+      while (checker.count < total) {
+        const rest: Buffer | null = far.read(Math.min(total - checker.count, far.readableLength));
+        if (rest === null) await sleep(1);
+        else checker.feed(rest);
+      }
+      t.equal(checker.fault, null);
+      const inside = side === "server" ? farClient(t, far) : new TLSSocket(far, { isServer: true, ...pair });
+      inside.write("inside");
+      await ear.heard("connect");
+      near.start();
+      await until("bytes", () => ear.text === "inside");
+      t.same(ear.calls, ["drain", "connect", "data"]);
+    });
+  }
 
   t.test(`${wire.name}: a handshake that fails at once tells nobody within the call`, async (t) => {
     const { near } = await accepted(t, wire);
