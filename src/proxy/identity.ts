@@ -85,11 +85,10 @@ export class Approach implements ConnectionOwner {
     }
   }
 
-  /** From here on nothing is read in the clear, and what was written goes first. */
+  /** What was written goes first, and from here on nothing is read in the clear. */
   #secure(connection: Connection, then: () => void): void {
     this.#afterTls = then;
-    connection.stop();
-    if (!connection.isPending) connection.secure(this.#session.gate.upstreamTls!, nothing);
+    connection.secure(this.#session.gate.upstreamTls!, nothing);
   }
 
   /** The only way on: not in the clear where TLS is due. */
@@ -103,9 +102,7 @@ export class Approach implements ConnectionOwner {
     this.#session.fail("upstream-unavailable", "closed by the upstream during the identity's exchange");
   }
 
-  onDrain(connection: Connection): void {
-    if (this.#afterTls !== null) this.#secure(connection, this.#afterTls);
-  }
+  onDrain(): void {}
 
   onError(_connection: Connection, code: string): void {
     if (!this.#isConnected) this.#session.unreachable(code);

@@ -147,7 +147,7 @@ export class Session implements Sweepable, SessionRecord {
   #secureFirst(surplus: Uint8Array): void {
     const securing = this.#tally!.securing();
     if (securing === "limited") return this.#end("refused", "new-tls-session-rate");
-    if (securing === "busy") return this.#end("refused", "tls-handshake");
+    if (securing === "busy") return this.#end("refused", "tls-handshake", "too many at once");
     this.#handshake(surplus, () => this.#listen(nothing));
   }
 
@@ -187,8 +187,7 @@ export class Session implements Sweepable, SessionRecord {
   /** TLS never began; `code` says why, in OpenSSL's or the system's terms. Postfix counts such a handshake, too. */
   insecure(code: string): void {
     this.#tally!.mayHaveSecured();
-    this.#settle({ outcome: "refused", reason: "tls-handshake", detail: code });
-    this.#close();
+    this.#end("refused", "tls-handshake", code);
   }
 
   connecting(): void {
@@ -336,8 +335,8 @@ export class Session implements Sweepable, SessionRecord {
     this.deadlineMs = this.gate.clock.milliseconds() + timeoutMs;
   }
 
-  #end(outcome: Outcome, reason: Reason | null): void {
-    this.#settle({ outcome, reason, detail: null });
+  #end(outcome: Outcome, reason: Reason | null, detail: string | null = null): void {
+    this.#settle({ outcome, reason, detail });
     this.#close();
   }
 

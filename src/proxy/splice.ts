@@ -165,11 +165,10 @@ export class Splice implements ConnectionOwner {
     }
   }
 
-  /** Neither side is heard until the client has begun TLS, which it cannot before it has been told to. */
+  /** Neither side is heard until the client has begun TLS. */
   #secure(): boolean {
-    this.#client.stop();
     this.#upstream?.stop();
-    if (!this.#client.isPending) this.#session.secure();
+    this.#session.secure();
     return false;
   }
 
