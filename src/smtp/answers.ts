@@ -124,6 +124,11 @@ export class Answers {
     this.#awaited.push(awaited);
   }
 
+  /** The newest answer is not waited for: something of our own stands in its place. */
+  retract(): void {
+    this.#awaited.pop();
+  }
+
   /** Says something in the server's place, once everything before it is answered. */
   say(reply: Uint8Array): void {
     if (this.#awaited.length === 0) this.#due.push(reply);

@@ -1,6 +1,7 @@
 /**
- * How far a mail transaction has come, as the server's replies tell, and as it will be once all that is not answered yet has
- * gone well: that decides whether Postfix's smtpd would count a command.
+ * How far a mail transaction has come, as the server's replies tell, and whether Postfix's smtpd would count a command: it
+ * counts MAIL and RCPT where their place and form are right. The place is judged as if all that is not answered yet went
+ * well; and EHLO or HELO has to come first, as servers may demand.
  */
 import type { Answers, Awaited } from "./answers.ts";
 import { hasPath } from "./commands.ts";

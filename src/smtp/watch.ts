@@ -14,10 +14,8 @@
  * - `opaque`: TLS with the server: nothing more is followed.
  * - `ending`: postern's last word is said, or waits for its turn; the client is heard no more.
  *
- * Limits are counted where Postfix's smtpd counts them: AUTH always, MAIL and RCPT where their place and form are right.
- * Whether the place is right is judged as if all that is not answered yet went well; and EHLO or HELO has to come first,
- * as servers may demand. Where that judgement was wrong and the server takes the command, it is counted then; should it
- * be one too many, the session ends, so that there is no way around a limit.
+ * Limits are counted where Postfix's smtpd counts them: AUTH always, MAIL and RCPT as `Envelope` has it. Where it was wrong
+ * and the server takes the command, it is counted then; should it be one too many, the session ends.
  */
 import type { Address } from "../address.ts";
 import type { Conclusion, LimitedEvent, Stage, Watch, Witness } from "../dialogue.ts";
@@ -151,8 +149,10 @@ export class SmtpWatch implements Watch, Judge {
   #keepAhead(): void {
     const awaited = this.#answers.newest(() => true);
     this.#changed = true;
-    if (awaited === "starttls" || awaited === "securing") this.#finish("command-injection");
-    else this.#ahead = Uint8Array.from(this.#lines.rest());
+    if (awaited === "starttls" || awaited === "securing") {
+      this.#answers.retract();
+      this.#finish("command-injection");
+    } else this.#ahead = Uint8Array.from(this.#lines.rest());
   }
 
   /** What passes of the next line, or of the content at hand; null when it is held, or refused. */

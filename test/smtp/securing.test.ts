@@ -126,11 +126,11 @@ t.test("SmtpWatch ends the session when anything comes with STARTTLS or its answ
         ["C", "E"],
       ],
     ] as const) {
-      const followed = new Followed(allowances).play([...opening, ...script]);
+      const followed = new Followed(allowances).play([...opening, ["C", "NOOP\r\n"], ...script]);
       t.equal(followed.ended, false, "its turn has not come");
-      followed.server(bytesOf(reply));
+      followed.server(bytesOf(ok));
       t.equal(followed.end, "refused command-injection", startTls);
-      t.ok(followed.toClient.endsWith(synchronization));
+      t.ok(followed.toClient.endsWith(`\r\n${ok}${synchronization}`), "in place of a go-ahead");
       t.notOk(followed.toServer.includes("EHLO b"));
     }
     const injected = new Followed(allowances).play([
