@@ -51,6 +51,12 @@ export const offences = [
   "protocol-violation",
 ] as const;
 
+/**
+ * What postern guards a session against although its client has not done it: what a server, or somebody between, slips in
+ * ahead of TLS. The session has failed, and is counted among those refused all the same.
+ */
+export const INJECTED = "response-injection";
+
 /** The reasons that a client is told, in its protocol's words. */
 export const spokenReasons = [
   "max-connections",
@@ -62,7 +68,7 @@ export const spokenReasons = [
   "upstream-timeout",
   "identity-refused",
   "tls-handshake",
-  "response-injection",
+  INJECTED,
   ...offences,
 ] as const;
 

@@ -8,7 +8,7 @@
  *
  * This file knows no metric's name and no label; it counts listeners and pools by their position in the configuration.
  */
-import { type Outcome, outcomes, type Reason, reasons } from "../outcome.ts";
+import { INJECTED, type Outcome, outcomes, type Reason, reasons } from "../outcome.ts";
 import type { SessionEnd } from "../record.ts";
 
 export interface CounterShape {
@@ -91,9 +91,8 @@ export class ThreadCounters {
     const at = listenerAt(listener);
     this.#add(at + ACTIVE, -1);
     this.#add(at + SESSIONS + outcomes.indexOf(end.outcome), 1);
-    if (end.outcome === "refused" && end.reason !== null) {
-      this.refused(listener, end.reason);
-    }
+    const { outcome, reason } = end;
+    if (reason !== null && (outcome === "refused" || reason === INJECTED)) this.refused(listener, reason);
     this.#add(at + BYTES_IN, end.bytesIn);
     this.#add(at + BYTES_OUT, end.bytesOut);
     this.#observe(at + SESSION_SECONDS, sessionSecondsBounds, end.durationMs / 1000);

@@ -7,7 +7,7 @@
  */
 import type { Logger } from "pino";
 import type { AddressAndPort } from "../address.ts";
-import { offences, type Reason } from "../outcome.ts";
+import { INJECTED, offences, type Reason } from "../outcome.ts";
 import type { LimitEvent, ListenerName, Login, SessionRecord, SmtpTally } from "../record.ts";
 import { foreignText } from "./foreign.ts";
 import { type EventLog, type Fields, logger } from "./logger.ts";
@@ -59,6 +59,7 @@ export class ThreadLog implements EventLog {
     const level = record.outcome === "healthcheck" ? "debug" : "info";
     if (!this.#logger.isLevelEnabled(level)) return;
     if (record.outcome === "refused" && offending.has(record.reason)) this.#offence(listener.name, record);
+    if (record.reason === INJECTED) this.#injection(listener.name, record);
     this.#logger[level]({
       event: "session",
       id: record.id,
@@ -123,6 +124,11 @@ export class ThreadLog implements EventLog {
       reason,
       detail: detail ?? undefined,
     });
+  }
+
+  /** Somebody stands behind or before the server; the client is the one that it was meant for, and is not named. */
+  #injection(service: string, { server, reason, detail }: SessionRecord): void {
+    this.#logger.info({ event: "sec.protocol", service, server, reason, detail: detail ?? undefined });
   }
 
   #write(line: string): void {

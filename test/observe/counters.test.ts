@@ -9,7 +9,7 @@ import {
   sessionSecondsBounds,
   ThreadCounters,
 } from "../../src/observe/counters.ts";
-import { outcomes, reasons } from "../../src/outcome.ts";
+import { INJECTED, type Outcome, outcomes, reasons } from "../../src/outcome.ts";
 import type { SessionEnd } from "../../src/record.ts";
 
 const shape: CounterShape = { threads: 3, listeners: 2, pools: 2 };
@@ -151,7 +151,8 @@ t.test("No column overlaps another: random events read back as a plain tally", a
           );
         }
         for (const reason of reasons) {
-          const refused = ended.filter((event) => event.outcome === "refused" && event.reason === reason);
+          const counts = (outcome: Outcome) => outcome === "refused" || reason === INJECTED;
+          const refused = ended.filter((event) => counts(event.outcome) && event.reason === reason);
           const commands = count("refused", (event) => here(event) && event.reason === reason);
           assert.ok(counters.refused(index, reason) === refused.length + commands);
           assert.ok(

@@ -2,7 +2,7 @@
 import t from "tap";
 import type { LogLevel } from "../../src/observe/options.ts";
 import { ThreadLog } from "../../src/observe/threadlog.ts";
-import { offences, outcomes, reasons } from "../../src/outcome.ts";
+import { INJECTED, offences, outcomes, reasons } from "../../src/outcome.ts";
 import { session } from "./fixtures.ts";
 
 const listener = { name: "smtp", protocol: "smtp" };
@@ -105,7 +105,7 @@ t.test("session writes a security event for each offence, and for nothing else",
     log.flush();
     return batches.join("").includes("sec.protocol");
   });
-  t.same(offended, [...offences]);
+  t.same(new Set(offended), new Set([...offences, INJECTED]));
   const { log, batches } = make();
   for (const outcome of outcomes) {
     if (outcome !== "refused") log.session(listener, { ...session, outcome, reason: "protocol-violation" });
@@ -113,6 +113,16 @@ t.test("session writes a security event for each offence, and for nothing else",
   log.session(listener, { ...session, client: null, outcome: "refused", reason: "protocol-violation" });
   log.flush();
   t.notMatch(batches.join(""), "sec.", "the server's fault, or nobody's");
+});
+
+t.test("session writes of an injected reply when there was one, and does not blame the client", async (t) => {
+  const { log, batches } = make();
+  log.session(listener, { ...session, outcome: "failed", reason: INJECTED, detail: "a phrase" });
+  log.flush();
+  t.equal(
+    lines(batches)[0],
+    `{"level":"info","time":"…","event":"sec.protocol","service":"${listener.name}","server":"${session.server}","reason":"response-injection","detail":"a phrase"}`,
+  );
 });
 
 t.test("session writes no security event when only warnings are wanted", async (t) => {
