@@ -39,7 +39,9 @@ const AUTH_LINE_BYTES_MAX = 12288;
 /** RFC 5321 4.5.3.1.4 says 512, extensions add to it; Postfix reads no more than this (line_length_limit). */
 const COMMAND_BYTES_MAX = 2048;
 
-/** So many of its commands postern itself refuses in a session: as many as Postfix does (smtpd_hard_error_limit). */
+/**
+ * As many errors as Postfix bears (smtpd_hard_error_limit), the server's among them; a message that is taken forgives all.
+ */
 const ERRORS_MAX = 20;
 
 /** The only replies that ask the client to go on. */
@@ -292,8 +294,7 @@ export class SmtpWatch implements Watch, Judge {
   #refuse(reply: Uint8Array, reason: LimitedEvent | "too-many-errors" = "too-many-errors"): null {
     this.#answers.say(reply);
     this.#errors++;
-    if (this.#errors < ERRORS_MAX) return null;
-    return this.#finish("too-many-errors", { reason });
+    return this.#errors < ERRORS_MAX ? null : this.#finish("too-many-errors", { reason });
   }
 
   /** A client that keeps on over its limit has made no error: the end is the same, its reason is the limit. */
@@ -304,12 +305,9 @@ export class SmtpWatch implements Watch, Judge {
   /** The client has had its last chance: it is heard no more, and told so when its turn comes. */
   #finish(reason: SpokenReason, own: Partial<Conclusion> = {}): null {
     this.#end();
-    this.#answers.conclude({ outcome: "refused", reason, detail: null, words: this.#words(reason), ...own });
+    const words = refusals(this.#options.hostname)(reason, this.#client);
+    this.#answers.conclude({ outcome: "refused", reason, detail: null, words, ...own });
     return null;
-  }
-
-  #words(reason: SpokenReason): Uint8Array {
-    return refusals(this.#options.hostname)(reason, this.#client);
   }
 
   /** Whatever else the client says is not looked at. */
@@ -346,6 +344,7 @@ export class SmtpWatch implements Watch, Judge {
   reply(awaited: Awaited, code: number): Uint8Array | null {
     const good = code < 300;
     if (!good && code < 400 && code !== goAheads[awaited]) return this.astray("reply out of step");
+    if (code >= 400) this.#errors++;
     this.#envelope.replied(awaited, good);
     switch (awaited) {
       case "mail-uncounted":
@@ -357,6 +356,7 @@ export class SmtpWatch implements Watch, Judge {
       case "message":
       case "last":
         this.#witness.message(good, this.#envelope.takeRecipients());
+        if (good) this.#errors = 0;
         return null;
       case "auth":
         this.#state = code === 334 ? "response" : "command";

@@ -197,6 +197,32 @@ t.test("SmtpWatch ends the session when it has refused twenty commands", async (
   t.equal(followed.end, "refused too-many-errors");
 });
 
+t.test(
+  "SmtpWatch counts the server's errors with its own, and forgives all when a message is taken",
+  async (t) => {
+    const wrong = `550 no\r\n`;
+    const followed = new Followed().play(opening);
+    const errs = (own: number, others: number) => {
+      followed.client(bytesOf("NOOP\r\n".repeat(others)));
+      followed.server(bytesOf(wrong.repeat(others)));
+      followed.client(bytesOf("XCLIENT\r\n".repeat(own)));
+    };
+    errs(9, 10);
+    errs(0, 1);
+    t.equal(followed.end, "following", "it is the server that ends a session for its own");
+    followed.play([
+      ["C", `${mail}${rcpt}DATA\r\n`],
+      ["S", `${ok}${ok}354 go\r\n`],
+      ["C", "a\r\n.\r\n"],
+      ["S", ok],
+    ]);
+    errs(9, 10);
+    t.equal(followed.end, "following");
+    errs(1, 0);
+    t.equal(followed.end, "refused too-many-errors");
+  },
+);
+
 t.test("SmtpWatch keeps what a client says ahead of an answer until it is there", async (t) => {
   const text = "a\r\n.\r\nQUIT\r\n";
   const followed = new Followed().play(opening);
