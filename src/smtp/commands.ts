@@ -42,6 +42,11 @@ export function hasPath(line: Uint8Array, keyword: "FROM:" | "TO:"): boolean {
   return hasWord(line, at, keyword) && afterSpace(line, at + keyword.length) < line.length;
 }
 
+/** Whether nothing stands behind the verb. */
+export function isBare(line: Uint8Array): boolean {
+  return afterSpace(line, afterWord(line, afterSpace(line, 0))) === line.length;
+}
+
 /** A BDAT line: so many octets follow, which are no commands. */
 export interface Chunk {
   readonly octets: number;

@@ -17,6 +17,8 @@ const complaints: Readonly<Record<LimitedEvent, string>> = {
 /** What postern answers to commands in the server's place. */
 export const replies = {
   beginTls: bytesOf("220 2.0.0 Ready to start TLS\r\n"),
+  /** RFC 3207 4: STARTTLS has no parameters. */
+  bareStartTls: bytesOf("501 5.5.4 Syntax: STARTTLS\r\n"),
   tlsUnavailable: bytesOf("454 4.7.0 TLS not available due to local problem\r\n"),
   tlsActive: bytesOf("554 5.5.1 Error: TLS already active\r\n"),
   loggedIn: bytesOf("503 5.5.1 Error: already authenticated\r\n"),

@@ -4,9 +4,17 @@
  */
 import type { Address } from "../address.ts";
 import type { Witness } from "../dialogue.ts";
+import { isBare } from "./commands.ts";
 import type { Offer } from "./extensions.ts";
 import type { SmtpDialogueOptions } from "./options.ts";
 import { replies } from "./refuse.ts";
+
+/** A client's STARTTLS. */
+interface Asked {
+  readonly line: Uint8Array;
+  readonly client: Address;
+  readonly isLoggedIn: boolean;
+}
 
 export class Securing {
   readonly #options: SmtpDialogueOptions;
@@ -40,12 +48,10 @@ export class Securing {
   }
 
   /** Why the client may not begin; null when it may. A login is not forgotten by TLS, so that none may come before it. */
-  refusal(
-    who: { readonly client: Address; readonly isLoggedIn: boolean },
-    witness: Witness,
-  ): Uint8Array | null {
+  refusal({ line, client, isLoggedIn }: Asked, witness: Witness): Uint8Array | null {
+    if (!isBare(line)) return replies.bareStartTls;
     if (this.#isSecured) return replies.tlsActive;
-    if (who.isLoggedIn) return replies.loggedIn;
+    if (isLoggedIn) return replies.loggedIn;
     const may = witness.maySecure();
     switch (may) {
       case "allowed":
@@ -53,7 +59,7 @@ export class Securing {
       case "busy":
         return replies.tlsUnavailable;
       case "limited":
-        return replies.tooManyTls(who.client);
+        return replies.tooManyTls(client);
       default:
         return may satisfies never;
     }

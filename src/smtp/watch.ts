@@ -254,8 +254,8 @@ export class SmtpWatch implements Watch, Judge {
   /** Where TLS ends here, the server is told to forget what it knows, and its answer is the client's go-ahead. */
   #startTls(line: Uint8Array): Uint8Array | null {
     if (!this.#securing.isServers) {
-      const who = { client: this.#client, isLoggedIn: this.#logins.succeeded };
-      const refusal = this.#securing.refusal(who, this.#witness);
+      const asked = { line, client: this.#client, isLoggedIn: this.#logins.succeeded };
+      const refusal = this.#securing.refusal(asked, this.#witness);
       if (refusal !== null) return this.#refuse(refusal);
     }
     this.#state = "answer";

@@ -99,9 +99,9 @@ t.test("SmtpWatch refuses STARTTLS when the client may not begin", async (t) => 
     const followed = new Followed({ ...ours, ...allowances }).play([
       ...opening,
       ...script,
-      ["C", "STARTTLS\r\n"],
+      ["C", "STARTTLS \r\nSTARTTLS now\r\n"],
     ]);
-    t.ok(followed.toClient.endsWith(reply), reply);
+    t.ok(followed.toClient.endsWith(`${reply}501 5.5.4 Syntax: STARTTLS\r\n`), reply);
     t.notOk(followed.toServer.includes("RSET"));
     t.equal(followed.end, "following");
   }
