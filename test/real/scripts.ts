@@ -1,13 +1,18 @@
 /**
  * What mail clients say when limits are to be met: one list, said to Postfix itself and through the gateway.
  *
- * They are made for two messages, three recipients and two AUTH commands in a window. A step is a command or a whole
- * message, an array of commands is said in one breath, a number is a moment in seconds since the script began, and `null`
- * begins another connection of the same client. Every command has one reply.
+ * They are made for two messages, three recipients, two AUTH commands and two TLS sessions in a window (`limits.ts`). A
+ * step is a command or a whole message, an array of commands is said in one breath, a number is a moment in seconds since
+ * the script began, and `null` begins another connection of the same client. Every command has one reply.
  */
 import { plainLogin } from "../servers/talk.ts";
 
-export type Step = string | readonly string[] | number | null;
+/** TLS that begins anew, or resumes what an earlier connection had; or ends in nonsense. */
+export interface TlsStep {
+  readonly tls: "new" | "resumed" | "broken";
+}
+
+export type Step = string | readonly string[] | number | null | TlsStep | { readonly hears: "the end" };
 
 export interface Script {
   readonly says: string;
@@ -15,10 +20,6 @@ export interface Script {
   readonly six?: boolean;
   readonly steps: readonly Step[];
 }
-
-export const limits = { messages: 2, recipients: 3, auths: 2 };
-/** Of the scripts with moments in them. */
-export const shortUnitSeconds = 3;
 
 const ehlo = "EHLO client.example.org";
 const mail = "MAIL FROM:<carol@example.org>";
@@ -210,7 +211,46 @@ const authScripts: readonly Script[] = [
   },
 ];
 
-export const scripts: readonly Script[] = [...messageScripts, ...recipientScripts, ...authScripts];
+/** Postfix ends a session at its twentieth error (smtpd_hard_error_limit). */
+const errorScripts: readonly Script[] = [
+  {
+    says: "twenty messages beyond the limit",
+    steps: [...twice, ...Array.from({ length: 20 }, () => mail), { hears: "the end" }],
+  },
+  {
+    says: "twenty recipients beyond the limit",
+    steps: [ehlo, mail, ...rcpts, ...Array.from({ length: 20 }, () => rcpt), { hears: "the end" }],
+  },
+  {
+    says: "two wrong logins, and eighteen beyond the limit",
+    steps: [ehlo, ...Array.from({ length: 20 }, () => wrong), { hears: "the end" }],
+  },
+  {
+    says: "twenty commands that nobody knows",
+    steps: [ehlo, ...Array.from({ length: 20 }, () => "NONSENSE"), { hears: "the end" }],
+  },
+  {
+    says: "errors are forgiven when a message is taken",
+    steps: [
+      ehlo,
+      mail,
+      ...rcpts,
+      ...Array.from({ length: 15 }, () => rcpt),
+      ["DATA"],
+      text,
+      mail,
+      ...Array.from({ length: 15 }, () => rcpt),
+      "QUIT",
+    ],
+  },
+];
+
+export const scripts: readonly Script[] = [
+  ...messageScripts,
+  ...recipientScripts,
+  ...authScripts,
+  ...errorScripts,
+];
 
 /** The connection begins the window in the script's first second: it holds through the fourth, and no longer. */
 export const timedScripts: readonly Script[] = [

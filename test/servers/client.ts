@@ -23,11 +23,17 @@ export interface ClientOptions {
   readonly tls?: boolean;
 }
 
+interface Secured {
+  readonly fingerprint256: string;
+  readonly resumed: boolean;
+}
+
 export class Client {
   readonly #transcript: string[] = [];
   #socket: Socket;
   #received = "";
   #ended = false;
+  #session: Buffer | null = null;
   #tag = 0;
   #wake: () => void = () => {};
 
@@ -85,14 +91,29 @@ export class Client {
     return lines.join("\n");
   }
 
-  /** Begins TLS on this connection; gives the server's certificate, which is trusted whatever it is. */
-  async startTls(): Promise<{ readonly fingerprint256: string }> {
+  /**
+   * Begins TLS on this connection, and resumes `session` where there is one; gives the server's certificate, which is
+   * trusted whatever it is.
+   */
+  async startTls(session: Buffer | null = null): Promise<Secured> {
     this.#socket.removeAllListeners();
-    const secure: TLSSocket = connectTls({ socket: this.#socket, rejectUnauthorized: false });
+    const old = session === null ? {} : { session };
+    const secure: TLSSocket = connectTls({ socket: this.#socket, rejectUnauthorized: false, ...old });
     this.#socket = secure;
     this.#follow();
+    secure.on("session", (ticket: Buffer) => {
+      this.#session = ticket;
+    });
     await once(secure, "secureConnect", { signal: AbortSignal.timeout(waitMsMax) });
-    return { fingerprint256: secure.getPeerCertificate().fingerprint256 };
+    return {
+      fingerprint256: secure.getPeerCertificate().fingerprint256,
+      resumed: secure.isSessionReused(),
+    };
+  }
+
+  /** What a later connection may resume; it is there with the first that the server says inside TLS. */
+  get session(): Buffer | null {
+    return this.#session;
   }
 
   /** What is left when the far end has ended. */
