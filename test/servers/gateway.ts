@@ -25,6 +25,7 @@ export interface LogLine {
   readonly detail?: string;
   readonly smtp?: { readonly mails: number; readonly recipients: number; readonly refused: number };
   readonly inspected?: string;
+  readonly tls?: { readonly version: string; readonly cipher: string } | null;
   readonly listeners?: Readonly<Record<string, readonly string[]>>;
   readonly admin?: string;
 }
