@@ -4,6 +4,7 @@
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import type { Test } from "tap";
 
 /** Far more than anything here takes on a busy machine; the gateway's own deadlines are all shorter. */
@@ -22,7 +23,10 @@ type Ending = "end" | "reset";
 export class End {
   /** As the far end sees us; it is asked for once, as it is gone with the socket. */
   readonly localPort: number;
-  readonly #socket: Socket;
+  /** The TCP connection, whatever is in it. */
+  readonly #outside: Socket;
+  /** What is said and heard through: TLS, once that has begun. */
+  #socket: Socket;
   #pieces: Buffer[] = [];
   #length = 0;
   #ending: Ending | null = null;
@@ -30,17 +34,11 @@ export class End {
 
   /** Takes a socket that is connected; it leaves with the test at the latest. */
   constructor(t: Test, socket: Socket) {
+    this.#outside = socket;
     this.#socket = socket;
     this.localPort = socket.localPort ?? Number.NaN;
     t.teardown(() => this.close());
-    socket.on("data", (bytes: Buffer) => {
-      this.#pieces.push(bytes);
-      this.#length += bytes.length;
-      this.#wake();
-    });
-    socket.on("end", () => this.#over("end"));
-    socket.on("error", () => this.#over("reset"));
-    socket.on("close", () => this.#over("reset"));
+    this.#follow(socket);
   }
 
   /** Connects, and says `first` at once. */
@@ -52,6 +50,16 @@ export class End {
     const end = new End(t, socket);
     if (first.length > 0) end.send(first);
     return end;
+  }
+
+  /** Begins TLS as its client, and trusts whomever it meets: from here on all is inside. */
+  async secure(options: ConnectionOptions = {}): Promise<TLSSocket> {
+    for (const event of ["data", "end", "close"]) this.#outside.removeAllListeners(event);
+    const inside = tlsConnect({ socket: this.#outside, rejectUnauthorized: false, ...options });
+    this.#socket = inside;
+    this.#follow(inside);
+    await once(inside, "secureConnect", { signal: AbortSignal.timeout(waitMsMax) });
+    return inside;
   }
 
   /** All that has come and was not asked for. */
@@ -103,18 +111,29 @@ export class End {
     this.#socket.resume();
   }
 
-  /** Ends our direction (TCP FIN). */
+  /** Ends our direction (TCP FIN, behind a close_notify in TLS). */
   end(): void {
     this.#socket.end();
   }
 
   /** Breaks the connection off (TCP RST). */
   reset(): void {
-    this.#socket.resetAndDestroy();
+    this.#outside.resetAndDestroy();
   }
 
   close(): void {
-    this.#socket.destroy();
+    this.#outside.destroy();
+  }
+
+  #follow(socket: Socket): void {
+    socket.on("data", (bytes: Buffer) => {
+      this.#pieces.push(bytes);
+      this.#length += bytes.length;
+      this.#wake();
+    });
+    socket.on("end", () => this.#over("end"));
+    socket.on("error", () => this.#over("reset"));
+    socket.on("close", () => this.#over("reset"));
   }
 
   get #received(): Buffer {

@@ -3,46 +3,16 @@
  * what the log and the metrics say of messages, refusals and logins.
  */
 import t, { type Test } from "tap";
-import { behindProxy, type Gateway, poolOf, startGateway } from "../servers/gateway.ts";
+import { behindProxy, poolOf, startGateway } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
 import { until } from "../servers/process.ts";
 import { End } from "./end.ts";
 import { metric, metricIs } from "./look.ts";
-import { startUpstream, type Upstream } from "./upstream.ts";
+import { exchange, hello, ok, type Pair, pair } from "./pair.ts";
+import { startUpstream } from "./upstream.ts";
 
 const client = "203.0.113.7";
-const hello = "220 upstream\r\n";
 const offer = "250-upstream\r\n250-XFORWARD NAME ADDR\r\n250-AUTH PLAIN\r\n250 xclient NAME ADDR\r\n";
-const ok = "250 2.0.0 Ok\r\n";
-
-/** A client and the server that it was given to, past the greeting. */
-interface Pair {
-  readonly client: End;
-  readonly server: End;
-}
-
-async function pair(
-  t: Test,
-  gateway: Gateway,
-  upstream: Upstream,
-  listener = "smtp",
-  source = client,
-): Promise<Pair> {
-  const end = await End.connect(t, { port: gateway.port(listener) }, proxyHeader(source));
-  const server = await upstream.next();
-  server.send(hello);
-  t.equal(await end.line(), hello);
-  return { client: end, server };
-}
-
-/** The client says `line`, the server hears it and answers. */
-async function exchange({ client, server }: Pair, line: string, answer = ok): Promise<string> {
-  client.send(`${line}\r\n`);
-  const heard = await server.line();
-  if (heard !== `${line}\r\n`) throw new Error(`the server heard ${heard}`);
-  server.send(answer);
-  return client.through(answer.slice(-20));
-}
 
 async function start(t: Test, limits: object, listeners: Readonly<Record<string, object>> = {}) {
   const upstream = await startUpstream(t);
@@ -196,7 +166,7 @@ t.test("a session says how much of it was read", async (t) => {
   t.equal(await both.client.through("\0"), "at all\0");
   both.client.reset();
   t.match(await gateway.session("smtp"), { inspected: "until-starttls", smtp: { mails: 0 } });
-  const opaque = await pair(t, gateway, upstream, "smtps");
+  const opaque = await pair(t, gateway, upstream, { listener: "smtps" });
   opaque.client.reset();
   const line = await gateway.session("smtps");
   t.equal(line.inspected, "none");
@@ -207,7 +177,7 @@ t.test("a server that goes in the midst of a message has taken none", async (t) 
   const { upstream, gateway } = await start(t, {});
   for (const way of ["end", "reset"] as const) {
     const source = way === "end" ? "203.0.113.8" : "203.0.113.9";
-    const both = await pair(t, gateway, upstream, "smtp", source);
+    const both = await pair(t, gateway, upstream, { source });
     await exchange(both, "EHLO client", "250 upstream\r\n");
     await exchange(both, "MAIL FROM:<>");
     await exchange(both, "RCPT TO:<a@example.test>");
