@@ -1,4 +1,5 @@
 /** An SMTP client and the server that it was given to, with the gateway between them; both are in the test's hands. */
+import type { ConnectionOptions, TLSSocket } from "node:tls";
 import type { Test } from "tap";
 import type { Gateway } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
@@ -36,22 +37,22 @@ export async function pair(
   return { client, server };
 }
 
-/** The client says `line`, the server hears it and answers. */
+/** The client says `line`, the server hears it and answers; gives what the client is told up to the answer's last line. */
 export async function exchange({ client, server }: Pair, line: string, answer = ok): Promise<string> {
   client.send(`${line}\r\n`);
   const heard = await server.line();
   if (heard !== `${line}\r\n`) throw new Error(`the server heard ${heard}`);
   server.send(answer);
-  return client.through(answer.slice(-20));
+  return client.through(answer.replace(/^.*\r\n(?=.)/s, ""));
 }
 
-/** The client begins TLS at a listener where it ends. */
-export async function secure({ client, server }: Pair): Promise<void> {
+/** The client begins TLS at a listener where its STARTTLS ends. */
+export async function secure({ client, server }: Pair, options?: ConnectionOptions): Promise<TLSSocket> {
   client.send("STARTTLS\r\n");
   const heard = await server.line();
   if (heard !== "RSET\r\n") throw new Error(`the server heard ${heard}`);
   server.send(ok);
   const reply = await client.line();
   if (!reply.startsWith("220 ")) throw new Error(`the client was told ${reply}`);
-  await client.secure();
+  return client.secure(options);
 }

@@ -270,6 +270,22 @@ t.test("Session says nothing in the clear when TLS was to come first and does no
   t.equal(sessions.handshakes, 0);
 });
 
+t.test("Session refuses a client when its handshake takes too long", async (t) => {
+  const implicit = scene({}, "implicit");
+  const starttls = scene({}, "starttls");
+  starttls.upstream.hear("220 hi\r\n");
+  starttls.client.take();
+  starttls.watch.stage = "securing";
+  starttls.upstream.hear("220 go\r\n");
+  for (const { session, client, upstream, records, sessions } of [implicit, starttls]) {
+    t.equal(session.deadlineMs, 31_000);
+    session.expire();
+    t.match(records, [{ outcome: "refused", reason: "tls-handshake", detail: "timeout" }]);
+    t.strictSame([client.closed, sessions.handshakes, sessions.size], [true, 0, 0]);
+    t.equal(upstream.closed, upstream === starttls.upstream, "with its server, where it had one");
+  }
+});
+
 t.test("Session counts every handshake but a resumed one, failed ones too", async (t) => {
   const facts = { version: "TLSv1.3", cipher: "AES" };
   for (const [how, count] of [
