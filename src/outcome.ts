@@ -79,5 +79,6 @@ export const reasons = [...new Set([...headerReasons, ...spokenReasons, ...comma
 
 export type HeaderReason = (typeof headerReasons)[number];
 export type SpokenReason = (typeof spokenReasons)[number];
+export type Offence = (typeof offences)[number];
 export type CommandReason = (typeof commandReasons)[number];
 export type Reason = HeaderReason | SpokenReason | CommandReason;
