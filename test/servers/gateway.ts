@@ -17,6 +17,7 @@ export interface LogLine {
   readonly event?: string;
   readonly id?: string;
   readonly listener?: string;
+  readonly service?: string;
   readonly client?: { readonly ip: string; readonly port: number } | null;
   readonly peer?: { readonly ip: string; readonly port: number };
   readonly outcome?: string;
