@@ -1,9 +1,12 @@
-/** Slow readers with numbered bytes, both directions, beside short sessions: every byte as it was sent. */
+/** Slow readers with numbered bytes, both directions, beside short sessions, in the clear and in TLS: every byte as it was sent. */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-import t from "tap";
-import { behindProxy, poolOf, startGateway } from "../servers/gateway.ts";
+import { connect as tlsConnect } from "node:tls";
+import t, { type Test } from "tap";
+import { makeCertificate } from "../servers/certificate.ts";
+import { behindProxy, type Gateway, poolOf, startGateway } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
+import { makeDirectory, until } from "../servers/process.ts";
 import { Checker, Numbered } from "../support/numbered.ts";
 import { concurrency } from "./look.ts";
 
@@ -47,7 +50,8 @@ async function answer(socket: Socket, faults: string[]): Promise<void> {
     faults.push(`to the server, ${seed}: ${checker.fault}, ${checker.count}`);
 }
 
-t.test("numbered bytes arrive as they were sent, beside short sessions", async (t) => {
+/** A server of streams, and a gateway before it; `faults` fills with what went wrong at the server. */
+async function start(t: Test): Promise<{ gateway: Gateway; faults: string[] }> {
   const faults: string[] = [];
   const server = createServer(
     { allowHalfOpen: true, noDelay: true },
@@ -58,34 +62,55 @@ t.test("numbered bytes arrive as they were sent, beside short sessions", async (
   t.teardown(() => server.close());
   const bound = server.address();
   const upstreamPort = bound !== null && typeof bound === "object" ? bound.port : 0;
+  const { certFile, keyFile } = makeCertificate(makeDirectory(t, "tls"), "mx.example.test");
+  const tcp = behindProxy("tcp", "servers");
   const gateway = await startGateway(t, {
-    listeners: { tcp: behindProxy("tcp", "servers") },
+    listeners: { clear: tcp, tls: { ...tcp, tls: "implicit" } },
     pools: { servers: poolOf(upstreamPort, "none") },
     limits: { default: { connectionCount: 0 } },
+    tls: { certificates: [{ cert: certFile, key: keyFile }] },
   });
-  const visit = async (seed: number, total: number, restMs: number) => {
-    const socket = connect({ port: gateway.port("tcp"), host: "127.0.0.1", allowHalfOpen: true });
-    t.teardown(() => socket.destroy());
-    const order = Buffer.alloc(2 * seedBytes);
-    order.writeUInt32BE(seed, 0);
-    order.writeUInt32BE(total, seedBytes);
-    socket.write(Buffer.concat([header, order]));
-    const checker = new Checker(seed + 1);
-    await Promise.all([receive(socket, checker, restMs), send(socket, seed, total)]);
-    if (checker.fault !== null || checker.count !== total)
-      faults.push(`to the client, ${seed}: ${checker.fault}, ${checker.count}`);
-  };
-  let busy = true;
-  let short = 0;
-  const shorts = Array.from({ length: 4 }, async (_, index) => {
-    for (let seed = 1000 + index * 100_000; busy; seed += 2, short++) await visit(seed, 1 + (seed % 3000), 0);
+  return { gateway, faults };
+}
+
+/** A client's connection, the header said. */
+function come(t: Test, gateway: Gateway, listener: "clear" | "tls"): Socket {
+  const socket = connect({ port: gateway.port(listener), host: "127.0.0.1", allowHalfOpen: true });
+  t.teardown(() => socket.destroy());
+  socket.write(header);
+  return listener === "clear" ? socket : tlsConnect({ socket, rejectUnauthorized: false });
+}
+
+for (const [listener, bytes] of [
+  ["clear", 10_000_000],
+  ["tls", 4_000_000],
+] as const) {
+  t.test(`numbered bytes arrive as they were sent, beside short sessions: ${listener}`, async (t) => {
+    const { gateway, faults } = await start(t);
+    const visit = async (seed: number, total: number, restMs: number) => {
+      const socket = come(t, gateway, listener);
+      const order = Buffer.alloc(2 * seedBytes);
+      order.writeUInt32BE(seed, 0);
+      order.writeUInt32BE(total, seedBytes);
+      socket.write(order);
+      const checker = new Checker(seed + 1);
+      await Promise.all([receive(socket, checker, restMs), send(socket, seed, total)]);
+      if (checker.fault !== null || checker.count !== total)
+        faults.push(`to the client, ${seed}: ${checker.fault}, ${checker.count}`);
+    };
+    let busy = true;
+    let short = 0;
+    const shorts = Array.from({ length: 4 }, async (_, index) => {
+      for (let seed = 1000 + index * 100_000; busy; seed += 2, short++)
+        await visit(seed, 1 + (seed % 3000), 0);
+    });
+    await Promise.all(
+      Array.from({ length: 8 }, (_, index) => visit(index * 10, bytes + index, index % 4 === 3 ? 0 : 2)),
+    );
+    busy = false;
+    await Promise.all(shorts);
+    t.same(faults, []);
+    t.ok(short > 20, `${short} short sessions`);
+    await until("all sessions' ends", async () => (await concurrency(gateway)) === 0);
   });
-  await Promise.all(
-    Array.from({ length: 8 }, (_, index) => visit(index * 10, 10_000_000 + index, index % 4 === 3 ? 0 : 2)),
-  );
-  busy = false;
-  await Promise.all(shorts);
-  t.same(faults, []);
-  t.ok(short > 20, `${short} short sessions`);
-  t.equal(await concurrency(gateway), 0);
-});
+}
