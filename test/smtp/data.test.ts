@@ -42,6 +42,30 @@ t.test(
   },
 );
 
+t.test("MessageEnd misses nothing when it stands in long lines, at whatever place", async (t) => {
+  // Bytes that differ from a CR, an LF or the next lower ones in their top bit only, or stand close to them.
+  const text = "\x8d\x8a\x0e\t\xff\x89\0\x80".repeat(3);
+  const lines = `${text}\r\n${text}.\r\n\r\n..\r\n`;
+  for (let cut = 0; cut <= text.length; cut++) {
+    const [before, after] = [lines + text.slice(0, cut), text.slice(cut) + lines];
+    for (const [what, bare, length] of [
+      ["", null, null],
+      ["\r\n.\r\n", null, before.length + 5],
+      ["\r", "CR", null],
+      ["\r\r\n", "CR", null],
+      ["\r\n.\r", "CR", null],
+      ["\n", "LF", null],
+      ["\r\n\n", "LF", null],
+      ["\r\n.\n", "LF", null],
+      ["\n.\r\n", "LF", null],
+    ] as const) {
+      const end = new MessageEnd();
+      const found = end.feed(bytesOf(before + what + after));
+      t.same([end.bare, found], [bare, length], JSON.stringify([cut, what]));
+    }
+  }
+});
+
 t.test("MessageEnd has a CR pending when it comes last", async (t) => {
   const end = new MessageEnd();
   for (const [chunk, pending] of [
