@@ -148,7 +148,7 @@ export class Conversation implements Responder {
       replies.push(reply);
       this.#closing = last;
     }
-    return replies.length === 0 ? nothing : Buffer.concat(replies);
+    return joined(replies);
   }
 
   #answer(line: Uint8Array | null): Answer {
@@ -156,6 +156,11 @@ export class Conversation implements Responder {
     this.#linesLeft--;
     return this.#script.answer(textOf(line).replace(/\r?\n$/, ""));
   }
+}
+
+/** One behind the other; a copy only where there are several. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }
 
 /** One character for each byte, so that nothing is lost and lengths agree. */

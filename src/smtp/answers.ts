@@ -6,7 +6,7 @@
  * between stands at a line's beginning. What a reply means for the session is the judge's to say.
  */
 import type { Conclusion } from "../dialogue.ts";
-import { Lines, nothing } from "../lines.ts";
+import { joined, Lines, nothing } from "../lines.ts";
 import { ExtensionList, type Offer } from "./extensions.ts";
 import { flawOf } from "./line.ts";
 import { REPLY_LINE_BYTES_MAX } from "./reply.ts";
@@ -149,7 +149,7 @@ export class Answers {
   /** What was said, for the client, when nothing stands in front of it. */
   due(): Uint8Array {
     if (this.#due.length === 0) return nothing;
-    const replies = Buffer.concat(this.#due);
+    const replies = joined(this.#due);
     this.#due = [];
     return replies;
   }
@@ -173,7 +173,7 @@ export class Answers {
     if (this.#extensions.takeChanged()) this.#changed = true;
     const held = this.#lines.heldBytes > 0 || this.#extensions.keeps;
     const unchanged = !this.#changed && !held && !this.#over;
-    const passed = unchanged ? chunk : Buffer.concat(this.#passed);
+    const passed = unchanged ? chunk : joined(this.#passed);
     this.#passed = [];
     return passed;
   }

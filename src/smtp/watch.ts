@@ -19,7 +19,7 @@
  */
 import type { Address } from "../address.ts";
 import type { Conclusion, LimitedEvent, Stage, Watch, Witness } from "../dialogue.ts";
-import { bytesOf, Lines, nothing } from "../lines.ts";
+import { bytesOf, joined, Lines, nothing } from "../lines.ts";
 import type { SpokenReason } from "../outcome.ts";
 import { Answers, type Awaited, type Judge } from "./answers.ts";
 import { chunkOf, verbOf } from "./commands.ts";
@@ -107,7 +107,7 @@ export class SmtpWatch implements Watch, Judge {
       else this.#changed = true;
     }
     if (this.#lines.unreadBytes > 0) this.#keepAhead();
-    return this.#changed || this.#isHolding ? Buffer.concat(passed) : chunk;
+    return this.#changed || this.#isHolding ? joined(passed) : chunk;
   }
 
   server(chunk: Uint8Array): Uint8Array {
