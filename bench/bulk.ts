@@ -1,11 +1,11 @@
 /**
- * What bytes cost: the proxy's CPU for each GiB, download and upload, over one connection and over four, beside HAProxy's
- * (which copies, as postern does: splice(2) is off unless it is asked for).
+ * What bytes cost that nobody reads: the proxy's CPU for each GiB, download and upload, over one connection and over four,
+ * beside HAProxy's (which copies, as postern does: splice(2) is off unless it is asked for).
  *
  *     node bench/bulk.ts [ROUNDS]
  */
 import { cpuMs, loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { type Name, type ProxyProcess, startProxy } from "./harness/proxies.ts";
+import { type Name, type ProxyProcess, type Route, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
 import { openings } from "./harness/talk.ts";
 import { Transfer } from "./harness/transfer.ts";
@@ -94,7 +94,8 @@ async function main(): Promise<void> {
     connection.owner = side;
     side.onConnect(connection);
   });
-  const options = { backends: [[backend.port]], threads: 1, cores: proxyCore };
+  const routes: readonly Route[] = [{ to: [backend.port], protocol: "tcp" }];
+  const options = { routes, threads: 1, cores: proxyCore };
   const proxies = {
     postern: await startProxy("postern", options),
     haproxy: await startProxy("haproxy", options),

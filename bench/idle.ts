@@ -7,11 +7,10 @@
  * Each round starts both anew. What a proxy needs for itself is taken off: its memory after a warm-up of whole sessions.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Connection } from "../src/wire/wire.ts";
 import { loadCore, pinSelf, proxyCore, residentBytes } from "./harness/process.ts";
-import { type Name, startProxy } from "./harness/proxies.ts";
+import { type Name, type Route, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
-import { hello, openings, Talk } from "./harness/talk.ts";
+import { hello, type Line, openings, Talk } from "./harness/talk.ts";
 import { type Backend, loopback, startBackend, wire } from "./harness/wire.ts";
 
 const GOAL = { atMost: 5 };
@@ -33,16 +32,16 @@ interface Figures {
 }
 
 /** Opens `count` connections, and resolves with them when the last has had its answer to EHLO. */
-function open(port: number, count: number): Promise<Connection[]> {
+function open(port: number, count: number): Promise<Line[]> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`${count} connections took too long`)), RUN_MS_MAX);
-    const idle: Connection[] = [];
+    const idle: Line[] = [];
     let begun = 0;
     const begin = () => {
       const opening = openings[begun++ % openings.length]!;
       wire.connect(loopback(port), new Talk({ steps: hello.client, opening, finished, over }));
     };
-    const finished = (connection: Connection) => {
+    const finished = (connection: Line) => {
       idle.push(connection);
       if (begun < count) begin();
       if (idle.length < count) return;
@@ -55,7 +54,8 @@ function open(port: number, count: number): Promise<Connection[]> {
 }
 
 async function measure(name: Name, backend: Backend): Promise<Figures> {
-  const proxy = await startProxy(name, { backends: [[backend.port]], threads: 1, cores: proxyCore });
+  const routes: readonly Route[] = [{ to: [backend.port], protocol: "smtp" }];
+  const proxy = await startProxy(name, { routes, threads: 1, cores: proxyCore });
   const port = proxy.ports[0]!;
   try {
     for (const connection of await open(port, WARM_UP_CONNECTIONS)) connection.close();

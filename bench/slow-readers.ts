@@ -12,7 +12,7 @@ import { Numbered } from "./harness/numbered.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
 import { startProxy } from "./harness/proxies.ts";
 import { report } from "./harness/report.ts";
-import { startMailServer, startSession } from "./harness/sessions.ts";
+import { sessionsTo, startMailServer } from "./harness/sessions.ts";
 import { openings } from "./harness/talk.ts";
 import { loopback, startBackend, wire } from "./harness/wire.ts";
 
@@ -75,6 +75,7 @@ function end(ends: Ends, fault: string | null): void {
 async function runShortSessions(port: number, seconds: number): Promise<Sessions> {
   const total = SESSIONS_PER_SECOND * seconds;
   const faults: string[] = [];
+  const begin = sessionsTo(port);
   const began = performance.now();
   let begun = 0;
   let done = 0;
@@ -84,7 +85,7 @@ async function runShortSessions(port: number, seconds: number): Promise<Sessions
   };
   while (begun < total) {
     const due = Math.min(total, ((performance.now() - began) / 1000) * SESSIONS_PER_SECOND);
-    for (; begun < due; begun++) startSession(port, over);
+    for (; begun < due; begun++) begin(over);
     await sleep(TICK_MS);
   }
   await until(() => done === total);
@@ -124,7 +125,10 @@ async function main(): Promise<void> {
   });
   const short = await startMailServer();
   const proxy = await startProxy("postern", {
-    backends: [[slow.port], [short.port]],
+    routes: [
+      { to: [slow.port], protocol: "tcp" },
+      { to: [short.port], protocol: "smtp" },
+    ],
     threads: 1,
     cores: proxyCore,
   });

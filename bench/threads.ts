@@ -11,9 +11,9 @@
 import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { cpuMs } from "./harness/process.ts";
-import { type ProxyProcess, startProxy } from "./harness/proxies.ts";
+import { type ProxyProcess, type Route, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
-import { runSessions, startMailServer } from "./harness/sessions.ts";
+import { runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
 
 const GOAL = { atLeast: 1.6 };
 
@@ -98,11 +98,11 @@ async function measure({ pid, ports }: ProxyProcess, threads: number, load: Load
 async function main(): Promise<void> {
   const cores = availableParallelism();
   const load = new Load(Math.max(1, cores - 2));
-  const backends = [await load.ports()];
+  const routes: readonly Route[] = [{ to: await load.ports(), protocol: "smtp" }];
   const threads = { one: 1, two: 2 };
   const proxies = {
-    one: await startProxy("postern", { backends, threads: threads.one, cores: "all" }),
-    two: await startProxy("postern", { backends, threads: threads.two, cores: "all" }),
+    one: await startProxy("postern", { routes, threads: threads.one, cores: "all" }),
+    two: await startProxy("postern", { routes, threads: threads.two, cores: "all" }),
   };
   for (const crew of CREWS) await load.run(proxies[crew].ports[0]!, WARM_UP_SESSIONS);
   const rounds = await inRounds(roundsAsked(7), async () => ({
@@ -139,7 +139,7 @@ async function main(): Promise<void> {
 
 async function work(port: NonNullable<typeof parentPort>): Promise<void> {
   port.on("message", async ({ port: proxyPort, sessions }: Task) => {
-    await runSessions(proxyPort, sessions, PARALLEL);
+    await runSessions(sessionsTo(proxyPort), sessions, PARALLEL);
     port.postMessage(null);
   });
   port.postMessage((await startMailServer()).port);

@@ -1,6 +1,7 @@
 /**
  * The two that are compared, each as an administrator would run it: PROXY v2 in, limits by the client's address, PROXY v2
- * out. Postern with its limits, metrics and a log file; HAProxy with timeouts and a stick table that counts the same.
+ * out. Postern with its limits, metrics and a log file; HAProxy with timeouts and a stick table that counts the same. Where
+ * there is a certificate, TLS with clients ends in either, and servers are told so.
  *
  * Both are told the same routes, and start with empty tables; what they write lies in a directory that goes with them.
  */
@@ -10,22 +11,32 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Connection, nobody } from "../../src/wire/wire.ts";
+import type { CertificateFiles } from "./certificate.ts";
 import { type Cores, startChild } from "./process.ts";
 import { loopback, wire } from "./wire.ts";
 
 export type Name = "postern" | "haproxy";
 
+/** What is behind a port that is listened on. */
+export interface Route {
+  /** The ports of the back ends. */
+  readonly to: readonly number[];
+  /** What postern makes of it: it follows SMTP, and is blind to `tcp`, as HAProxy always is. */
+  readonly protocol: "smtp" | "tcp";
+}
+
 export interface ProxyOptions {
-  /** The ports of the back ends behind each port that is listened on. */
-  readonly backends: readonly (readonly number[])[];
+  readonly routes: readonly Route[];
   /** Of postern's; HAProxy always has one. */
   readonly threads: number;
   readonly cores: Cores;
+  /** What clients are shown in TLS; without it they speak in the clear. */
+  readonly certificate?: CertificateFiles;
 }
 
 export interface ProxyProcess {
   readonly pid: number;
-  /** Where clients connect, one for each of the `backends`. */
+  /** Where clients connect, one for each of the `routes`. */
   readonly ports: readonly number[];
   stop(): Promise<void>;
 }
@@ -43,7 +54,7 @@ const pollMs = 20;
 
 export async function startProxy(name: Name, options: ProxyOptions): Promise<ProxyProcess> {
   const directory = mkdtempSync(join(tmpdir(), `bench-${name}-`));
-  const ports = await freePorts(options.backends.length);
+  const ports = await freePorts(options.routes.length);
   const command =
     name === "postern"
       ? posternCommand(directory, ports, options)
@@ -60,26 +71,31 @@ export async function startProxy(name: Name, options: ProxyOptions): Promise<Pro
 
 function posternCommand(directory: string, ports: readonly number[], options: ProxyOptions): string[] {
   const file = join(directory, "postern.yaml");
-  const listener = (port: number, index: number) => [
+  const { routes, certificate } = options;
+  const listener = ({ protocol }: Route, index: number) => [
     `to${index}`,
     {
-      listen: `127.0.0.1:${port}`,
-      protocol: "smtp",
+      listen: `127.0.0.1:${ports[index]}`,
+      protocol,
       proxy: { mode: "required", from: ["127.0.0.0/8"] },
+      tls: certificate === undefined ? "off" : "implicit",
       pool: `to${index}`,
     },
   ];
-  const pool = (backends: readonly number[], index: number) => [
+  const pool = ({ to }: Route, index: number) => [
     `to${index}`,
-    { servers: backends.map((port) => `127.0.0.1:${port}`), identity: "proxy-v2" },
+    { servers: to.map((port) => `127.0.0.1:${port}`), identity: "proxy-v2" },
   ];
   const configuration = {
     hostname: "mx.example.test",
     threads: options.threads,
     maxConnections: connectionsMax,
     drain: "0s",
-    listeners: Object.fromEntries(ports.map(listener)),
-    pools: Object.fromEntries(options.backends.map(pool)),
+    listeners: Object.fromEntries(routes.map(listener)),
+    pools: Object.fromEntries(routes.map(pool)),
+    ...(certificate !== undefined && {
+      tls: { certificates: [{ cert: certificate.certFile, key: certificate.keyFile }] },
+    }),
     limits: { default: { connectionCount: connectionsMax, connectionRate: rateMax } },
     log: { destination: join(directory, "postern.log") },
     admin: { listen: "127.0.0.1:0" },
@@ -90,10 +106,18 @@ function posternCommand(directory: string, ports: readonly number[], options: Pr
 
 function haproxyCommand(directory: string, ports: readonly number[], options: ProxyOptions): string[] {
   const file = join(directory, "haproxy.cfg");
-  const routes = ports.map((port, index) => {
-    const servers = options.backends[index]!.map((to) => `  server at${to} 127.0.0.1:${to} send-proxy-v2\n`);
+  const { certificate } = options;
+  const [bindOptions, serverOptions] =
+    certificate === undefined
+      ? ["accept-proxy", "send-proxy-v2"]
+      : [
+          `accept-proxy ssl crt ${certificate.bothFile} curves X25519:P-256`,
+          "send-proxy-v2 proxy-v2-options ssl,ssl-cipher",
+        ];
+  const routes = options.routes.map((route, index) => {
+    const servers = route.to.map((to) => `  server at${to} 127.0.0.1:${to} ${serverOptions}\n`);
     return `frontend in${index}
-  bind 127.0.0.1:${port} accept-proxy
+  bind 127.0.0.1:${ports[index]} ${bindOptions}
   tcp-request session track-sc0 src table clients
   tcp-request session reject if { sc_conn_rate(0) gt ${rateMax} }
   default_backend to${index}
