@@ -12,7 +12,10 @@ const USER_BYTES_MAX = 255;
 
 const NUL = 0;
 
-const authLine = /^\s*AUTH\s+(\S+)(?:\s+(\S+))?/i;
+const authLine = /^[\t-\r ]*AUTH[\t-\r ]+([^\t-\r ]+)(?:[\t-\r ]+([^\t-\r ]+))?/i;
+
+/** RFC 4954 4: an initial response that says nothing. */
+const NO_RESPONSE = "=";
 
 /** RFC 4422 3.1: what a mechanism's name may be. */
 const mechanismName = /^[A-Z0-9_-]{1,20}$/;
@@ -59,7 +62,7 @@ export class Login {
   readonly mechanism: string;
   #user: string | null = null;
   #cancelled = false;
-  /** The first response that says something has come. */
+  /** The first response has come: those behind it may be the password, whatever it was. */
   #told = false;
 
   private constructor(mechanism: string) {
@@ -71,7 +74,7 @@ export class Login {
     const [, mechanism, response] = authLine.exec(textOf(line)) ?? [];
     if (mechanism === undefined) return null;
     const login = new Login(mechanism.toUpperCase());
-    if (response !== undefined) login.#respond(response);
+    if (response !== undefined && response !== NO_RESPONSE) login.#respond(response);
     return login;
   }
 
@@ -91,10 +94,10 @@ export class Login {
     else this.#respond(response);
   }
 
-  /** An empty response, which stands as `=` in the AUTH line, makes the server ask again. */
   #respond(response: string): void {
-    if (this.#told || !base64.test(response)) return;
+    if (this.#told) return;
     this.#told = true;
+    if (!base64.test(response)) return;
     const bytes = Buffer.from(response, "base64");
     if (this.mechanism === "LOGIN") this.#user = nameOf(bytes);
     if (this.mechanism === "PLAIN") {

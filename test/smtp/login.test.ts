@@ -31,6 +31,10 @@ t.test("Login tells no user when the lines do not, and never a password", async 
     [[`AUTH PLAIN ${base64("\0\0secret")}`], "PLAIN"],
     [[`AUTH PLAIN ${base64(`\0${"a".repeat(256)}\0secret`)}`], "PLAIN"],
     [["AUTH PLAIN", "not base64!"], "PLAIN"],
+    [["AUTH LOGIN", "", base64("secret")], "LOGIN"],
+    [["AUTH LOGIN =", "", base64("secret")], "LOGIN"],
+    [["AUTH LOGIN", "not base64!", base64("secret")], "LOGIN"],
+    [["AUTH LOGIN not-base64!", base64("secret")], "LOGIN"],
     [["AUTH XOAUTH2", base64("user=alice\x01auth=Bearer secret")], "XOAUTH2"],
     [[`AUTH <${"x".repeat(30)}> ${base64("\0alice\0secret")}`], "unknown"],
   ] as const) {
