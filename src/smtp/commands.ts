@@ -54,7 +54,7 @@ export interface Chunk {
 }
 
 /** Fifteen digits are a number that is exact, and a petabyte. */
-const chunkLine = /^\s*BDAT\s+(\d{1,15})(\s+LAST)?\s*$/i;
+const chunkLine = /^[\t-\r ]*BDAT[\t-\r ]+(\d{1,15})([\t-\r ]+LAST)?[\t-\r ]*$/i;
 
 /** Null when it cannot be said for sure how many octets follow. */
 export function chunkOf(line: Uint8Array): Chunk | null {

@@ -51,6 +51,8 @@ t.test("chunkOf gives a number when there is no doubt about it", async (t) => {
     "BDAT 1e3",
     "BDAT 1 LASTS",
     "BDAT LAST 1",
+    "BDAT 1\xa0LAST",
+    "BDAT\xa01",
     `BDAT ${"9".repeat(16)}`,
   ]) {
     t.equal(chunkOf(bytesOf(`${line}\r\n`)), null, line);
