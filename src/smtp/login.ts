@@ -12,6 +12,12 @@ const USER_BYTES_MAX = 255;
 
 const NUL = 0;
 
+/**
+ * RFC 4954 6: the credentials are wrong. All other refusals judge none: of the command, its place or its mechanism, for
+ * want of TLS, or by the server's own fault.
+ */
+const CREDENTIALS_INVALID = 535;
+
 const authLine = /^[\t-\r ]*AUTH[\t-\r ]+([^\t-\r ]+)(?:[\t-\r ]+([^\t-\r ]+))?/i;
 
 /** RFC 4954 4: an initial response that says nothing. */
@@ -43,17 +49,14 @@ export class Logins {
     this.#login?.respond(line);
   }
 
-  /**
-   * The server's last word on it, for the witness. 4xx is the server's own fault, and says nothing about the client's
-   * credentials.
-   */
+  /** The server's last word on it, for the witness, who hears of those that were judged. */
   settle(code: number, witness: Pick<Witness, "login">): void {
     if (this.#login === null) return;
     const { mechanism, user, cancelled } = this.#login;
     this.#login = null;
     const ok = code < 300;
     this.#succeeded ||= ok;
-    if (ok || (code >= 500 && !cancelled)) witness.login(ok, mechanism, user);
+    if (ok || (code === CREDENTIALS_INVALID && !cancelled)) witness.login(ok, mechanism, user);
   }
 }
 
