@@ -70,7 +70,8 @@ export class Splice implements ConnectionOwner {
   }
 
   onDrain(): void {
-    if (!this.#follow()) return;
+    // While the client is in its handshake neither side is heard, and TLS begins once.
+    if (this.#watch?.stage === "securing" || !this.#follow()) return;
     this.#listen();
     this.#closeIfDone();
     this.#limitRest();

@@ -261,6 +261,19 @@ t.test("Splice begins TLS behind the go-ahead, and hears both sides again once i
   t.ok(client.take().endsWith("250 in\r\n"));
 });
 
+t.test("Splice begins TLS once when the upstream drains during the handshake", async (t) => {
+  const { client, upstream, watch, sessions } = scene({}, "starttls");
+  upstream.hear("220 hi\r\n");
+  upstream.full = true;
+  client.hear("STARTTLS\r\n");
+  watch.stage = "securing";
+  upstream.hear("220 go\r\n");
+  const { owner } = client;
+  upstream.drain();
+  t.equal(client.owner, owner);
+  t.strictSame([client.reading, upstream.reading, sessions.handshakes], [false, false, 1]);
+});
+
 t.test("Session says nothing in the clear when TLS was to come first and does not", async (t) => {
   const { client, upstream, records, sessions } = scene({}, "implicit");
   t.strictSame([client.securing, upstream.owner === nobody, sessions.handshakes], [true, true, 1]);
