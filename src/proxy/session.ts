@@ -320,7 +320,9 @@ export class Session implements Sweepable, SessionRecord {
   /** Ends it as it stands, with `outcome` where nothing else is decided yet. */
   #stop(outcome: Outcome): void {
     if (this.#phase === "over") return;
+    const conclusion = this.#splice?.conclusion ?? null;
     if (this.#phase === "farewell") this.#close();
+    else if (conclusion !== null && outcome !== "drained") this.concluded(conclusion);
     else this.#end(this.#phase === "monitor" ? "healthcheck" : outcome, null);
   }
 

@@ -9,7 +9,7 @@
  * byte before its own first. Where TLS passes through the client speaks first, and nothing is held once the upstream is
  * there.
  */
-import type { Watch } from "../dialogue.ts";
+import type { Conclusion, Watch } from "../dialogue.ts";
 import { nothing } from "../lines.ts";
 import type { Connection, ConnectionOwner } from "../wire/wire.ts";
 import type { Session } from "./session.ts";
@@ -33,6 +33,11 @@ export class Splice implements ConnectionOwner {
     this.#session = session;
     this.#client = client;
     this.#watch = watch;
+  }
+
+  /** How the watch has decided that the session ends; it may still hear the client until then. */
+  get conclusion(): Conclusion | null {
+    return this.#watch?.conclusion ?? null;
   }
 
   /** The upstream knows who the client is. `greeting` is what it already said to the client. */
@@ -78,7 +83,7 @@ export class Splice implements ConnectionOwner {
   }
 
   onError(connection: Connection, code: string): void {
-    if (connection === this.#client) this.#clientGone();
+    if (connection === this.#client) this.#session.closed();
     else if (this.#held !== null) this.#session.fail("upstream-unavailable", code);
     // A server that closes over the client's last bytes (a TLS close_notify, say) resets: that is an end like others.
     else if (this.#client.hasEnded || connection.hasEnded) this.#session.abandoned();
@@ -190,14 +195,8 @@ export class Splice implements ConnectionOwner {
 
   #passClientEnd(): void {
     if (this.#held !== null || this.#watch?.stage === "waiting") return;
-    if (this.#upstream === null) this.#clientGone();
+    if (this.#upstream === null) this.#session.closed();
     else this.#passEnd(this.#upstream);
-  }
-
-  #clientGone(): void {
-    const conclusion = this.#watch?.conclusion ?? null;
-    if (conclusion === null) this.#session.closed();
-    else this.#session.concluded(conclusion);
   }
 
   #passEnd(to: Connection): void {

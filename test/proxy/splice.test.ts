@@ -119,6 +119,17 @@ t.test("Splice ends the session when the client ends behind a severed upstream",
   t.match(records, [{ outcome: "refused", reason: "protocol-violation" }]);
 });
 
+t.test("Session ends by what its watch has decided when a severed client falls silent", async (t) => {
+  const { client, session, watch, records } = spliced();
+  watch.stage = "severed";
+  watch.conclusion = refusal("550 bare\r\n");
+  client.hear("bare\n");
+  session.expire();
+  t.equal(client.take(), "550 bare\r\n");
+  client.hangUp();
+  t.match(records, [{ outcome: "refused", reason: "protocol-violation" }]);
+});
+
 t.test("Splice starts a client that a full upstream had stopped when that is severed", async (t) => {
   const { client, upstream, watch } = spliced();
   upstream.full = true;
