@@ -137,8 +137,8 @@ export interface Watch {
   /** TLS has begun with the client: what was known of it before is void. */
   secured(): void;
   /**
-   * The upstream has gone: what the client is to hear of it. Nothing where the server has said so, broke off a reply, or
-   * owes none.
+   * The upstream has gone, or been silent for too long: what the client is to hear of it. Nothing where the server has said
+   * so, broke off a reply, or owes none.
    */
   lost(): Uint8Array;
 }

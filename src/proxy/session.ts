@@ -263,8 +263,8 @@ export class Session implements Sweepable, SessionRecord {
     this.#dismiss({ outcome: "healthcheck", reason: null, detail: null }, reply);
   }
 
-  /** The dialogue ends the session. */
-  concluded({ words, ...ending }: Conclusion): void {
+  /** The dialogue ends the session, or has the last words when nothing flows any more. */
+  concluded({ words, ...ending }: Ending & Pick<Conclusion, "words">): void {
     this.#dismiss(ending, words);
   }
 
@@ -288,9 +288,9 @@ export class Session implements Sweepable, SessionRecord {
     this.#await("farewell", FAREWELL_MS);
   }
 
-  /** Both sides have ended, or the client has gone. */
-  closed(): void {
-    this.#stop("closed");
+  /** Both sides have ended, the client has gone, or nothing flows any more. */
+  closed(outcome: "closed" | "timeout" = "closed"): void {
+    this.#stop(outcome);
   }
 
   expire(): void {
@@ -304,6 +304,7 @@ export class Session implements Sweepable, SessionRecord {
       case "greet":
         return this.fail("upstream-timeout");
       case "splice":
+        return this.#splice!.expire();
       case "monitor":
       case "farewell":
       case "over":

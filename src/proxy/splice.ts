@@ -56,6 +56,13 @@ export class Splice implements ConnectionOwner {
     this.#listen();
   }
 
+  /** Neither side has said anything for too long. Behind the upstream's end there is nothing more to say. */
+  expire(): void {
+    const words = this.#upstream?.hasEnded === true ? nothing : this.#lost();
+    if (this.conclusion !== null || words.length === 0) this.#session.closed("timeout");
+    else this.#session.concluded({ outcome: "timeout", reason: null, detail: null, words });
+  }
+
   onConnect(): void {}
 
   onData(connection: Connection, bytes: Uint8Array): void {
@@ -68,7 +75,7 @@ export class Splice implements ConnectionOwner {
     else if (this.#held !== null)
       this.#session.fail("upstream-unavailable", "closed by the upstream before its greeting");
     else {
-      const words = this.#watch?.lost() ?? nothing;
+      const words = this.#lost();
       if (words.length > 0) this.#session.broken(words);
       else this.#passEnd(this.#client);
     }
@@ -87,7 +94,12 @@ export class Splice implements ConnectionOwner {
     else if (this.#held !== null) this.#session.fail("upstream-unavailable", code);
     // A server that closes over the client's last bytes (a TLS close_notify, say) resets: that is an end like others.
     else if (this.#client.hasEnded || connection.hasEnded) this.#session.abandoned();
-    else this.#session.broken(this.#watch?.lost() ?? nothing);
+    else this.#session.broken(this.#lost());
+  }
+
+  /** What the client is to hear where the upstream says nothing more. */
+  #lost(): Uint8Array {
+    return this.#watch?.lost() ?? nothing;
   }
 
   #fromClient(bytes: Uint8Array): void {

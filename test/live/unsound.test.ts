@@ -113,9 +113,10 @@ const faults: Readonly<Record<string, Fault>> = {
   },
   "421 amid a message": { turns: [inData, ["one\r\n", late]], leaves: "reset", told: late, ...broken },
   "421 and another reply": { turns: [[noop, late + ok]], told: late, ...astray },
-  silence: { turns: [[noop, ""]], told: "", ...silent },
-  "silence within a line": { turns: [[noop, "250 O"]], told: "", ...silent },
-  "silence about a message": { turns: [inData, ["one\r\n.\r\n", ""]], told: "", ...silent },
+  silence: { turns: [[noop, ""]], told: away, ...silent },
+  "silence within a line": { turns: [[noop, "250 O"]], told: away, ...silent },
+  "silence within a reply": { turns: [[noop, "250-one\r\n"]], told: "250-one\r\n", ...silent },
+  "silence about a message": { turns: [inData, ["one\r\n.\r\n", ""]], told: away, ...silent },
 };
 
 async function start(t: Test) {

@@ -130,6 +130,24 @@ t.test("Session ends by what its watch has decided when a severed client falls s
   t.match(records, [{ outcome: "refused", reason: "protocol-violation" }]);
 });
 
+t.test("Splice tells a client what it is owed when the upstream falls silent", async (t) => {
+  for (const [farewell, ends] of [
+    ["421 gone\r\n", false],
+    ["", false],
+    ["421 gone\r\n", true],
+  ] as const) {
+    const { client, upstream, session, watch, records } = spliced();
+    if (ends) upstream.hangUp();
+    watch.farewell = farewell;
+    if (ends) t.equal(client.ended, true);
+    session.expire();
+    t.equal(client.take(), ends ? "" : farewell);
+    t.strictSame([upstream.closed, client.closed], [true, ends || farewell === ""]);
+    client.hangUp();
+    t.match(records, [{ outcome: "timeout", reason: null }]);
+  }
+});
+
 t.test("Splice starts a client that a full upstream had stopped when that is severed", async (t) => {
   const { client, upstream, watch } = spliced();
   upstream.full = true;
