@@ -131,7 +131,7 @@ t.test("Metrics shows what the threads have counted, at each scrape anew", async
     'postern_refused_total{listener="imaps",reason="new-tls-session-rate"}': 2,
     'postern_refused_total{listener="imaps",reason="auth-failure-rate"}': 1,
     'postern_refused_total{listener="imaps",reason="command-injection"}': 1,
-    'postern_refused_total{listener="imaps",reason="response-injection"}': 0,
+    'postern_refused_total{listener="imaps",reason="response-injection"}': 1,
     'postern_messages_total{listener="smtp"}': 2,
     'postern_messages_total{listener="imaps"}': 0,
     'postern_auth_total{listener="smtp",result="ok"}': 1,
