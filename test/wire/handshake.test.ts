@@ -1,6 +1,7 @@
 /** Handshakes in any cuts, and those that fail: each in a code that both wires have in common, and none in a crash. */
 import { once } from "node:events";
 import type { Socket } from "node:net";
+import { mock } from "node:test";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { type ConnectionOptions, TLSSocket, connect as tlsConnect } from "node:tls";
 import t, { type Test } from "tap";
