@@ -21,16 +21,13 @@ import { Handshake } from "./handshake.ts";
 import type { Header } from "./header.ts";
 import { Monitor } from "./monitor.ts";
 import { AFTER_UPSTREAM_MS, FAREWELL_MS, HANDSHAKE_MS, MONITOR_MS, type Phase } from "./phases.ts";
+import { Place } from "./place.ts";
 import { Search } from "./search.ts";
-import { SWEEP_MS, type Sweepable, UNPLACED_MAX } from "./sessions.ts";
+import { SWEEP_MS, type Sweepable } from "./sessions.ts";
 import { Splice } from "./splice.ts";
 import { Tally } from "./tally.ts";
 
-interface Ending {
-  readonly outcome: Outcome;
-  readonly reason: Reason | null;
-  readonly detail: string | null;
-}
+type Ending = Pick<SessionRecord, "outcome" | "reason" | "detail">;
 
 export class Session implements Sweepable, SessionRecord {
   readonly id: string;
@@ -48,16 +45,13 @@ export class Session implements Sweepable, SessionRecord {
   inspected: Inspected = "none";
   readonly #connection: Connection;
   readonly #startedMs: number;
-  /** It counts in the total. One that does not gets no further than its refusal. */
-  #isPlaced = false;
+  readonly #place: Place;
   #phase: Phase = "header";
   #destination: AddressAndPort | null = null;
   #splice: Splice | null = null;
-  /** Null where nothing is read of the session, and before there is a client. */
+  /** Null before there is a client. */
   #tally: Tally | null = null;
   readonly #search: Search;
-  /** -1: none. */
-  #lease = -1;
   /** How long it may be silent from now on. */
   #silenceMs: number;
 
@@ -65,6 +59,7 @@ export class Session implements Sweepable, SessionRecord {
     this.id = gate.sessions.nextId();
     this.gate = gate;
     this.#connection = connection;
+    this.#place = new Place(gate);
     this.#startedMs = gate.clock.milliseconds();
     this.#silenceMs = gate.options.idleTimeoutMs;
     this.#search = new Search(this);
@@ -87,14 +82,11 @@ export class Session implements Sweepable, SessionRecord {
     const { gate } = this;
     gate.sessions.add(this);
     gate.observer.accepted(gate);
-    this.#isPlaced = gate.total.enter();
-    if (!this.#isPlaced) gate.sessions.unplaced++;
     this.peer = this.#connection.peer();
     // A peer that was gone before it could be asked for is heard, as its last words may be those of a health check.
     const isTrusted = this.peer === null || gate.header?.from.contains(this.peer.address) !== false;
     if (!isTrusted) return this.reject("proxy-untrusted");
-    if (!this.#isPlaced && gate.sessions.unplaced > UNPLACED_MAX)
-      return this.#end("refused", "max-connections");
+    if (this.#place.isCrowdedOut) return this.#end("refused", "max-connections");
     if (gate.header === null) return this.#admitPeer();
     this.#await("header", gate.header.timeoutMs);
     this.#connection.owner = new Arrival(this);
@@ -130,15 +122,14 @@ export class Session implements Sweepable, SessionRecord {
     const { gate } = this;
     this.client = client;
     this.#destination = destination;
-    if (!this.#isPlaced) return this.refuse("max-connections");
+    if (!this.#place.isTaken) return this.refuse("max-connections");
     const admission = gate.limiter.connect(client.address, gate.clock.seconds());
-    this.#lease = admission.lease;
-    const { excess, refused } = admission;
+    const { excess, refused, lease } = admission;
+    this.#tally = new Tally(gate, { client: client.address, lease });
     // A table full of others is nothing that this client has done.
     if (excess === "max-connections" && refused) return this.refuse(excess, "the table of clients is full");
     if (excess !== null) gate.observer.limited(gate, client.address, admission);
     if (excess !== null && refused) return this.refuse(excess);
-    this.#tally = new Tally(gate, { client: client.address, lease: admission.lease });
     if (gate.options.tls === "implicit") this.#secureFirst(surplus);
     else this.#listen(surplus);
   }
@@ -349,11 +340,7 @@ export class Session implements Sweepable, SessionRecord {
     this.reason = reason;
     this.detail = detail;
     this.#search.close();
-    if (this.#lease < 0) return;
-    const messages = this.#tally?.mails ?? 0;
-    const ended = { refused: outcome === "refused", messages, bytes: this.bytesIn + this.bytesOut };
-    this.gate.limiter.disconnect(this.#lease, ended, this.gate.clock.seconds());
-    this.#lease = -1;
+    this.#tally?.leave({ refused: outcome === "refused", bytes: this.bytesIn + this.bytesOut });
   }
 
   /** Ends with these last words; at once where there are none. */
@@ -362,8 +349,8 @@ export class Session implements Sweepable, SessionRecord {
     if (words === undefined || !this.#canBeTold) return this.#close();
     this.bytesOut += words.length;
     this.#connection.write(words);
-    this.#leavePlace();
-    if (this.gate.sessions.unplaced > UNPLACED_MAX) this.#close();
+    this.#place.leave();
+    if (this.#place.isCrowdedOut) this.#close();
     else this.#part();
   }
 
@@ -371,13 +358,6 @@ export class Session implements Sweepable, SessionRecord {
   get #canBeTold(): boolean {
     if (this.#phase === "handshake") return false;
     return this.gate.options.tls !== "implicit" || this.#connection.tls !== null;
-  }
-
-  #leavePlace(): void {
-    if (!this.#isPlaced) return;
-    this.#isPlaced = false;
-    this.gate.total.leave();
-    this.gate.sessions.unplaced++;
   }
 
   #part(): void {
@@ -390,8 +370,7 @@ export class Session implements Sweepable, SessionRecord {
     this.#enter("over");
     this.#connection.close();
     this.durationMs = Math.round(gate.clock.milliseconds() - this.#startedMs);
-    if (this.#isPlaced) gate.total.leave();
-    else gate.sessions.unplaced--;
+    this.#place.close();
     gate.observer.ended(gate, this);
     gate.sessions.remove(this);
   }

@@ -2,7 +2,8 @@
  * What is seen of a session from inside: the dialogue's watch asks it whether the client may, and tells it what became of
  * messages and logins. It counts for the session's record and passes the rest on to the limits and the observer.
  *
- * It lives from the client's admission on, and is asked nothing once the lease is given back: the watch has gone by then.
+ * It lives from the client's admission on, and holds its lease. It is asked nothing once that is given back: the watch has
+ * gone by then.
  */
 import type { LimitedEvent, Securing, Witness } from "../dialogue.ts";
 import type { ClientEvent, Connected, Verdict } from "../limits/limiter.ts";
@@ -24,6 +25,7 @@ export class Tally implements Witness, SmtpTally {
   isSecured = false;
   readonly #gate: Gate;
   readonly #who: Connected;
+  #hasLeft = false;
 
   constructor(gate: Gate, who: Connected) {
     this.#gate = gate;
@@ -71,6 +73,14 @@ export class Tally implements Witness, SmtpTally {
     const gate = this.#gate;
     gate.observer.login(gate, { client: this.#who.client, ok, method, user, tls: this.isSecured });
     if (!ok) gate.limiter.attempt("auth-failure-rate", this.#who, gate.clock.seconds());
+  }
+
+  /** The end of the connection: gives the lease back. */
+  leave(ended: { readonly refused: boolean; readonly bytes: number }): void {
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
+    const { limiter, clock } = this.#gate;
+    limiter.disconnect(this.#who.lease, { ...ended, messages: this.mails }, clock.seconds());
   }
 
   #counts(event: ClientEvent): boolean {

@@ -1,7 +1,9 @@
 /** What a watch can ask of the splice: to hold, to speak, to sever, to close, and to be let go. */
 import t from "tap";
+import { Address } from "../../src/address.ts";
 import type { Conclusion } from "../../src/dialogue.ts";
 import { bytesOf } from "../../src/lines.ts";
+import { Tally } from "../../src/proxy/tally.ts";
 import { nobody } from "../../src/wire/wire.ts";
 import { type Scene, scene } from "./fakes.ts";
 
@@ -225,6 +227,17 @@ t.test("Tally lets everything pass in a dry run, and says what it would have ref
   );
   t.strictSame(heard, [["limited", clientText, "auth-rate", 2, false]]);
   t.match(session.smtp, { mails: 0, recipients: 0, refused: 0 });
+});
+
+t.test("Tally gives its lease back once", async (t) => {
+  const { session, table } = scene();
+  const { gate } = session;
+  const client = Address.parse(clientText)!;
+  const tally = new Tally(gate, { client, lease: gate.limiter.connect(client, 1).lease });
+  for (let time = 0; time < 2; time++) {
+    tally.leave({ refused: false, bytes: 1 });
+    t.match([...table.entries()], [{ concurrency: 1, totals: { connections: 2, bytes: 1 } }]);
+  }
 });
 
 t.test(
