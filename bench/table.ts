@@ -54,6 +54,7 @@ function measure(task: Task): number {
       authRate: 0,
       newTlsSessionRate: 0,
       authFailureRate: 0,
+      authFailureDelayMs: 0,
       exceptions: [],
       ipv4PrefixLength: 32,
       ipv6PrefixLength: 64,

@@ -90,6 +90,7 @@ function configurationFor(upstream: Endpoint, logFile: string): Configuration {
         authRate: 0,
         newTlsSessionRate: 0,
         authFailureRate: 0,
+        authFailureDelayMs: 0,
         exceptions: [],
         ipv4PrefixLength: 32,
         ipv6PrefixLength: 64,

@@ -110,8 +110,8 @@ function poolOf(name: string, from: PoolSettings, ca: string | null): PoolOption
   };
 }
 
-function limitsOf({ timeUnit, ...same }: LimitSettings): LimitOptions {
-  return { timeUnitSeconds: timeUnit, ...same };
+function limitsOf({ timeUnit, authFailureDelay, ...same }: LimitSettings): LimitOptions {
+  return { timeUnitSeconds: timeUnit, authFailureDelayMs: authFailureDelay, ...same };
 }
 
 /** Limits that are set where they can never hold. */

@@ -169,7 +169,7 @@ export const limitSet = z.strictObject({
   authRate: count({
     min: 0,
     max: COUNTER_MAX,
-    says: "AUTH commands of one client in a window; 0 = off. As Postfix's smtpd_client_auth_rate_limit.",
+    says: "Logins that one client tries in a window: AUTH in SMTP, LOGIN and AUTHENTICATE in IMAP; 0 = off. As Postfix's smtpd_client_auth_rate_limit.",
   }).prefault(0),
   newTlsSessionRate: count({
     min: 0,
@@ -181,6 +181,11 @@ export const limitSet = z.strictObject({
     max: COUNTER_MAX,
     says: "Failed logins of one client in a window, after which it may try no more; 0 = off.",
   }).prefault(0),
+  authFailureDelay: duration({
+    min: "0s",
+    max: "30s",
+    says: "How long a session is not heard after its client's first failed login in a window; twice as long after each further one, at most 30s. 0s = off.",
+  }).prefault("0s"),
   exceptions: z.array(network).prefault([]).describe("Networks whose clients are never limited."),
   ipv4PrefixLength: count({
     min: 0,

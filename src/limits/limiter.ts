@@ -29,6 +29,9 @@ export interface Admission extends Verdict<ConnectionExcess> {
 
 const ALLOWED: Verdict<never> = { excess: null, count: 0, limit: 0, refused: false };
 
+/** The longest that a client is not heard: mail clients wait a minute for an answer, some of which is the server's to take. */
+const FAILURE_DELAY_MAX_MS = 30_000;
+
 /** What counts an event, by the reason with which its excess is refused, and what bounds it. */
 const events = {
   "message-rate": { counter: "messages", limit: "messageRate" },
@@ -40,6 +43,9 @@ const events = {
 
 /** What a client may do only so often, once it is connected. */
 export type ClientEvent = keyof typeof events;
+
+/** All but failed logins: these are not the client's choice, and are judged at the next one. */
+export type AttemptedEvent = Exclude<ClientEvent, "auth-failure-rate">;
 
 /** A connected client, by its lease. */
 export interface Connected {
@@ -85,7 +91,7 @@ export class Limiter {
    * Counts what a connected client wants to do, or has done, and judges it under the same rules. Where there is no lease nothing is
    * counted, and as in Postfix neither is what has no limit: an uncounted event begins no window.
    */
-  attempt(event: ClientEvent, { client, lease }: Connected, nowSeconds: number): Verdict<ClientEvent> {
+  attempt(event: AttemptedEvent, { client, lease }: Connected, nowSeconds: number): Verdict<ClientEvent> {
     const limit = this.#limitOf(event, lease);
     if (limit === 0) return ALLOWED;
     const count = this.#table.count(lease, events[event].counter, this.#time(nowSeconds));
@@ -106,6 +112,18 @@ export class Limiter {
     const count = this.#table.standing(lease, events[event].counter, this.#time(nowSeconds));
     const isSpent = event === "auth-failure-rate" ? count >= limit : count > limit;
     return isSpent ? this.#pardon(client, this.#exceeded(event, count, limit)) : ALLOWED;
+  }
+
+  /**
+   * Counts a login that has failed, where that has a limit or a delay; returns for how many milliseconds the client is not
+   * to be heard.
+   */
+  failed({ client, lease }: Connected, nowSeconds: number): number {
+    const { authFailureRate, authFailureDelayMs, dryRun } = this.#options;
+    if (lease === NO_LEASE || (authFailureRate === 0 && authFailureDelayMs === 0)) return 0;
+    const failures = this.#table.count(lease, "authFailures", this.#time(nowSeconds));
+    if (authFailureDelayMs === 0 || dryRun || this.#exceptions.contains(client)) return 0;
+    return Math.min(authFailureDelayMs * 2 ** (failures - 1), FAILURE_DELAY_MAX_MS);
   }
 
   /** The end of a connection; nothing to do where there was no lease. */

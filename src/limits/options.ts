@@ -17,6 +17,8 @@ export interface LimitOptions {
   readonly newTlsSessionRate: number;
   /** Failed logins of one client in a window, after which no further one is tried; 0 = off. Postern's own. */
   readonly authFailureRate: number;
+  /** For how long a client is not heard after its first failed login in a window, twice as long after each; 0 = off. */
+  readonly authFailureDelayMs: number;
   /** Networks that are never limited (Postfix `smtpd_client_event_limit_exceptions`). */
   readonly exceptions: readonly string[];
   /** How many leading bits of an address make one client (Postfix `smtpd_client_ipv4_prefix_length`). */

@@ -9,10 +9,20 @@
  * - `connect`: an upstream connection.
  * - `greet`: the upstream's greeting, and its belief in the identity.
  * - `splice`: either side; bytes flow.
+ * - `pause`: its own end, before which a client whose login has failed is not heard again; the server is.
  * - `farewell`: the client, to read what it was refused with; the lease is given back already.
  * - `over`: nothing; all is given back.
  */
-export type Phase = "header" | "monitor" | "handshake" | "connect" | "greet" | "splice" | "farewell" | "over";
+export type Phase =
+  | "header"
+  | "monitor"
+  | "handshake"
+  | "connect"
+  | "greet"
+  | "splice"
+  | "pause"
+  | "farewell"
+  | "over";
 
 /** A refused client has this long to read its refusal and to close. */
 export const FAREWELL_MS = 2000;

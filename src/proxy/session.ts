@@ -78,6 +78,11 @@ export class Session implements Sweepable, SessionRecord {
     return this.gate.options.protocol === "smtp" && this.inspected !== "none" ? this.#tally : null;
   }
 
+  /** The client is not heard, for the while that `pause` said. */
+  get isPaused(): boolean {
+    return this.#phase === "pause";
+  }
+
   accept(): void {
     const { gate } = this;
     gate.sessions.add(this);
@@ -125,7 +130,7 @@ export class Session implements Sweepable, SessionRecord {
     if (!this.#place.isTaken) return this.refuse("max-connections");
     const admission = gate.limiter.connect(client.address, gate.clock.seconds());
     const { excess, refused, lease } = admission;
-    this.#tally = new Tally(gate, { client: client.address, lease });
+    this.#tally = new Tally(gate, { client: client.address, lease }, this);
     // A table full of others is nothing that this client has done.
     if (excess === "max-connections" && refused) return this.refuse(excess, "the table of clients is full");
     if (excess !== null) gate.observer.limited(gate, client.address, admission);
@@ -215,8 +220,14 @@ export class Session implements Sweepable, SessionRecord {
     this.inspected = "until-starttls";
   }
 
+  /** A login has failed. What the server says passes meanwhile. */
+  pause(milliseconds: number): void {
+    this.#await("pause", milliseconds);
+  }
+
   /** Bytes have flowed. */
   touch(): void {
+    if (this.#phase === "pause") return;
     this.deadlineMs = this.gate.sessions.nowMs + SWEEP_MS + this.#silenceMs;
   }
 
@@ -294,6 +305,9 @@ export class Session implements Sweepable, SessionRecord {
         return this.insecure("timeout");
       case "greet":
         return this.fail("upstream-timeout");
+      case "pause":
+        this.#enter("splice");
+        return this.#splice!.resume();
       case "splice":
         return this.#splice!.expire();
       case "monitor":

@@ -28,6 +28,8 @@ export class Splice implements ConnectionOwner {
   #watch: Watch | null;
   /** What the client said before it may be heard; null once its bytes flow. */
   #held: Buffer | null = EMPTY;
+  /** The client has ended, and the server has yet to hear something else first. */
+  #endWaits = false;
 
   constructor(session: Session, client: Connection, watch: Watch | null) {
     this.#session = session;
@@ -61,6 +63,12 @@ export class Splice implements ConnectionOwner {
     const words = this.#upstream?.hasEnded === true ? nothing : this.#lost();
     if (this.conclusion !== null || words.length === 0) this.#session.closed("timeout");
     else this.#session.concluded({ outcome: "timeout", reason: null, detail: null, words });
+  }
+
+  /** The client's pause is over. */
+  resume(): void {
+    this.#goOn(nothing);
+    this.#limitRest();
   }
 
   onConnect(): void {}
@@ -110,11 +118,17 @@ export class Splice implements ConnectionOwner {
 
   #fromUpstream(bytes: Uint8Array): void {
     this.#session.touch();
-    const wasWaiting = this.#watch?.stage === "waiting";
+    const wasDeaf = this.#isDeaf;
     this.#toClient(this.#watch === null ? bytes : this.#watch.server(bytes));
     if (!this.#follow()) return;
     if (this.#held !== null) this.#release();
-    else if (wasWaiting && this.#watch?.stage !== "waiting") this.#resume(nothing);
+    else if (this.#isDeaf) this.#client.stop();
+    else if (wasDeaf) this.#goOn(nothing);
+  }
+
+  /** What the client says next has to wait. */
+  get #isDeaf(): boolean {
+    return this.#session.isPaused || this.#watch?.stage === "waiting";
   }
 
   #hold(bytes: Uint8Array): void {
@@ -127,13 +141,13 @@ export class Splice implements ConnectionOwner {
     const held = this.#held!;
     this.#held = null;
     this.#session.greeted();
-    this.#resume(held);
+    this.#goOn(held);
   }
 
   /** The client is heard again, after what it has said already. */
-  #resume(held: Uint8Array): void {
+  #goOn(held: Uint8Array): void {
     if (!this.#toUpstream(held)) return;
-    if (this.#client.hasEnded) this.#passClientEnd();
+    if (this.#endWaits) this.#passClientEnd();
     else this.#listen();
   }
 
@@ -141,7 +155,7 @@ export class Splice implements ConnectionOwner {
   #toUpstream(bytes: Uint8Array): boolean {
     this.#session.touch();
     const passed = this.#watch === null ? bytes : this.#watch.client(bytes);
-    if (this.#upstream?.write(passed) === false || this.#watch?.stage === "waiting") this.#client.stop();
+    if (this.#upstream?.write(passed) === false || this.#isDeaf) this.#client.stop();
     return this.#follow();
   }
 
@@ -201,12 +215,13 @@ export class Splice implements ConnectionOwner {
   /** Each side is heard whose words have a place to go. */
   #listen(): void {
     if (!this.#client.isPending) this.#upstream?.start();
-    if (this.#upstream?.isPending === true || this.#watch?.stage === "waiting") return;
+    if (this.#upstream?.isPending === true || this.#isDeaf) return;
     if (this.#watch === null || !this.#client.isPending) this.#client.start();
   }
 
   #passClientEnd(): void {
-    if (this.#held !== null || this.#watch?.stage === "waiting") return;
+    this.#endWaits = this.#held !== null || this.#isDeaf;
+    if (this.#endWaits) return;
     if (this.#upstream === null) this.#session.closed();
     else this.#passEnd(this.#upstream);
   }

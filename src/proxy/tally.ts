@@ -6,10 +6,11 @@
  * gone by then.
  */
 import type { LimitedEvent, Securing, Witness } from "../dialogue.ts";
-import type { ClientEvent, Connected, Verdict } from "../limits/limiter.ts";
+import type { AttemptedEvent, ClientEvent, Connected, Verdict } from "../limits/limiter.ts";
 import type { CommandReason } from "../outcome.ts";
 import type { SmtpTally } from "../record.ts";
 import type { Gate } from "./gate.ts";
+import type { Session } from "./session.ts";
 
 /**
  * So many handshakes may be under way in each thread. Each costs some 50 KiB and about a millisecond of CPU: beyond a
@@ -25,11 +26,13 @@ export class Tally implements Witness, SmtpTally {
   isSecured = false;
   readonly #gate: Gate;
   readonly #who: Connected;
+  readonly #session: Pick<Session, "pause">;
   #hasLeft = false;
 
-  constructor(gate: Gate, who: Connected) {
+  constructor(gate: Gate, who: Connected, session: Pick<Session, "pause">) {
     this.#gate = gate;
     this.#who = who;
+    this.#session = session;
   }
 
   allows(event: LimitedEvent): boolean {
@@ -72,7 +75,7 @@ export class Tally implements Witness, SmtpTally {
   login(ok: boolean, method: string, user: string | null): void {
     const gate = this.#gate;
     gate.observer.login(gate, { client: this.#who.client, ok, method, user, tls: this.isSecured });
-    if (!ok) gate.limiter.attempt("auth-failure-rate", this.#who, gate.clock.seconds());
+    if (!ok) this.#failed();
   }
 
   /** The end of the connection: gives the lease back. */
@@ -83,7 +86,13 @@ export class Tally implements Witness, SmtpTally {
     limiter.disconnect(this.#who.lease, { ...ended, messages: this.mails }, clock.seconds());
   }
 
-  #counts(event: ClientEvent): boolean {
+  #failed(): void {
+    const { limiter, clock } = this.#gate;
+    const delayMs = limiter.failed(this.#who, clock.seconds());
+    if (delayMs > 0) this.#session.pause(delayMs);
+  }
+
+  #counts(event: AttemptedEvent): boolean {
     const { limiter, clock } = this.#gate;
     return this.#passes(limiter.attempt(event, this.#who, clock.seconds()));
   }

@@ -67,6 +67,7 @@ export const defaultLimits: LimitOptions = {
   authRate: 0,
   newTlsSessionRate: 0,
   authFailureRate: 0,
+  authFailureDelayMs: 0,
   exceptions: [],
   ipv4PrefixLength: 32,
   ipv6PrefixLength: 64,

@@ -51,9 +51,13 @@ const key = readFileSync(keyFile, "utf8");
 
 /** The file that says `configuration`. */
 function render({ listeners, pools, limits, drainMs, admin, ...same }: Configuration): string {
-  const sets = Object.entries(limits).map(([name, { timeUnitSeconds, ...rest }]) => [
+  const sets = Object.entries(limits).map(([name, { timeUnitSeconds, authFailureDelayMs, ...rest }]) => [
     name,
-    { ...rest, timeUnit: durationText(timeUnitSeconds * 1000) },
+    {
+      ...rest,
+      timeUnit: durationText(timeUnitSeconds * 1000),
+      authFailureDelay: durationText(authFailureDelayMs),
+    },
   ]);
   return stringify({
     ...same,
@@ -145,6 +149,7 @@ const limitSet: fc.Arbitrary<LimitOptions> = fc.record(
     authRate: fc.nat(),
     newTlsSessionRate: fc.nat(),
     authFailureRate: fc.nat(),
+    authFailureDelayMs: fc.nat(30_000),
     exceptions: fc.array(network, { maxLength: 3 }),
     ipv4PrefixLength: fc.nat(32),
     ipv6PrefixLength: fc.nat(128),

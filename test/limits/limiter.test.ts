@@ -1,7 +1,7 @@
 /** The limits: what the real anvil(8) answered to the same events, and what postern adds to it. */
 import t from "tap";
 import { Address } from "../../src/address.ts";
-import { type Admission, type ClientEvent, Limiter } from "../../src/limits/limiter.ts";
+import { type Admission, type AttemptedEvent, Limiter } from "../../src/limits/limiter.ts";
 import type { LimitOptions } from "../../src/limits/options.ts";
 import { Table } from "../../src/limits/table.ts";
 
@@ -17,6 +17,7 @@ const OFF: LimitOptions = {
   authRate: 0,
   newTlsSessionRate: 0,
   authFailureRate: 0,
+  authFailureDelayMs: 0,
   exceptions: [],
   ipv4PrefixLength: 32,
   ipv6PrefixLength: 64,
@@ -170,18 +171,17 @@ t.test("Limiter refuses by a full table all but those whom limits do not bind", 
   t.equal(limiter({}, full).connect(CLIENT, 100).refused, false);
 });
 
-const attempts = (limits: Limiter, lease: number, event: ClientEvent, seconds: readonly number[]) =>
+const attempts = (limits: Limiter, lease: number, event: AttemptedEvent, seconds: readonly number[]) =>
   seconds.map((now) => !limits.attempt(event, { client: CLIENT, lease }, now).refused);
 
 t.test("Limiter.attempt refuses each event beyond its own limit, and says what was counted", async (t) => {
-  const rates = { messageRate: 2, recipientRate: 3, authRate: 1, newTlsSessionRate: 2, authFailureRate: 1 };
+  const rates = { messageRate: 2, recipientRate: 3, authRate: 1, newTlsSessionRate: 2 };
   const limits = limiter(rates);
   const { lease } = limits.connect(CLIENT, 100);
   t.strictSame(attempts(limits, lease, "message-rate", [100, 100, 100]), [true, true, false]);
   t.strictSame(attempts(limits, lease, "recipient-rate", [100, 100, 100, 100]), [true, true, true, false]);
   t.strictSame(attempts(limits, lease, "auth-rate", [100, 100]), [true, false]);
   t.strictSame(attempts(limits, lease, "new-tls-session-rate", [100, 100, 100]), [true, true, false]);
-  t.strictSame(attempts(limits, lease, "auth-failure-rate", [100, 100]), [true, false]);
   const verdict = limits.attempt("recipient-rate", { client: CLIENT, lease }, 100);
   t.strictSame(verdict, { excess: "recipient-rate", count: 5, limit: 3, refused: true });
 });
@@ -233,7 +233,7 @@ function starttls(limits: Limiter, lease: number, now: number): "220" | "421" | 
 function login(limits: Limiter, lease: number, now: number): "535" | "421" {
   const who = { client: CLIENT, lease };
   if (limits.standing("auth-failure-rate", who, now).refused) return "421";
-  limits.attempt("auth-failure-rate", who, now);
+  limits.failed(who, now);
   return "535";
 }
 
@@ -312,4 +312,63 @@ t.test("Limiter.standing refuses nobody whom limits do not bind", async (t) => {
     t.equal(limits.standing("new-tls-session-rate", connected, 100).excess, null, what);
     t.equal(limits.standing("auth-failure-rate", connected, 100).excess, null, what);
   }
+});
+
+const failures = (limits: Limiter, lease: number, seconds: readonly number[]) =>
+  seconds.map((now) => limits.failed({ client: CLIENT, lease }, now));
+
+t.test(
+  "Limiter.failed says a delay that doubles with each failure in the window, up to a bound",
+  async (t) => {
+    const limits = limiter({ authFailureDelayMs: 700 });
+    const { lease } = limits.connect(CLIENT, 100);
+    t.strictSame(
+      failures(limits, lease, [100, 101, 102, 103, 104, 105, 105, 110]),
+      [700, 1400, 2800, 5600, 11_200, 22_400, 30_000, 30_000],
+    );
+    const second = limits.connect(CLIENT, 110);
+    t.strictSame(failures(limits, second.lease, [110]), [30_000], "another connection of the client");
+    const other = { client: ip("203.0.113.8"), lease: limits.connect(ip("203.0.113.8"), 110).lease };
+    t.equal(limits.failed(other, 110), 700, "another client");
+    t.strictSame(failures(limits, lease, [111, 111]), [700, 1400], "another window");
+  },
+);
+
+t.test("Limiter.failed stays in its bounds when the failures are more than numbers can double", async (t) => {
+  for (const [authFailureDelayMs, delayMs] of [
+    [1, 30_000],
+    [0, 0],
+  ] as const) {
+    const limits = limiter({ authFailureDelayMs, authFailureRate: 1 });
+    const { lease } = limits.connect(CLIENT, 100);
+    t.equal(failures(limits, lease, new Array(1200).fill(100)).at(-1), delayMs);
+  }
+});
+
+t.test("Limiter.failed counts when a limit or a delay is set, and else begins no window", async (t) => {
+  const counted = (options: Partial<LimitOptions>) => {
+    const table = new Table(Table.allocate({ entries: 4, threads: 1 }), 0);
+    const limits = limiter(options, table);
+    const { lease } = limits.connect(CLIENT, 100);
+    t.same(failures(limits, lease, [100, 100]), options.authFailureDelayMs ? [1, 2] : [0, 0]);
+    return [...table.entries()][0]?.window.authFailures;
+  };
+  t.equal(counted({ authFailureDelayMs: 1 }), 2);
+  t.equal(counted({ authFailureRate: 1 }), 2);
+  t.equal(counted({}), 0);
+});
+
+t.test("Limiter.failed delays nobody whom limits do not bind, and counts the failures", async (t) => {
+  const strict = { authFailureDelayMs: 500, authFailureRate: 2 };
+  for (const options of [{ dryRun: true }, { exceptions: ["203.0.113.0/24"] }]) {
+    const table = new Table(Table.allocate({ entries: 4, threads: 1 }), 0);
+    const limits = limiter({ ...strict, ...options }, table);
+    const { lease } = limits.connect(CLIENT, 100);
+    t.strictSame(failures(limits, lease, [100, 100]), [0, 0]);
+    t.equal([...table.entries()][0]?.window.authFailures, 2);
+  }
+  const full = new Table(Table.allocate({ entries: 1, threads: 1 }), 0);
+  const taken = limiter({}, full).connect(ip("192.0.2.1"), 100);
+  t.strictSame(failures(limiter(strict, full), -1, [100]), [0], "without a lease");
+  limiter({}, full).disconnect(taken.lease, ENDED, 100);
 });

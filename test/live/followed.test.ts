@@ -110,13 +110,15 @@ t.test("a session's line and the metrics say what the servers took", async (t) =
   await metricIs(gateway, `postern_client_messages_total{client="${client}"}`, 1);
 });
 
-t.test("logins are told with their user, and AUTH beyond its limit is not passed on", async (t) => {
-  const { upstream, gateway } = await start(t, { authRate: 2 });
+t.test("logins are told with their user; AUTH too soon waits, AUTH too often is not passed on", async (t) => {
+  const { upstream, gateway } = await start(t, { authRate: 2, authFailureDelay: "500ms" });
   const both = await pair(t, gateway, upstream);
   await exchange(both, "EHLO client", "250-upstream\r\n250 AUTH PLAIN\r\n");
   const plain = (user: string) => `AUTH PLAIN ${Buffer.from(`\0${user}\0secret`).toString("base64")}`;
+  const startedMs = performance.now();
   await exchange(both, plain('x","ok":true'), "535 5.7.8 no\r\n");
   await exchange(both, plain("alice"), "235 2.7.0 yes\r\n");
+  t.ok(performance.now() - startedMs >= 500, "not before the delay for the first one");
   both.client.send(`${plain("alice")}\r\n`);
   t.match(await both.client.line(), "450 4.7.1 Error: too many AUTH commands from 203.0.113.7\r\n");
   t.equal(both.server.unread, "");

@@ -12,13 +12,14 @@ import { bytesOf, nothing, textOf } from "../../src/lines.ts";
 import type { PoolOptions } from "../../src/pools/options.ts";
 import { Pool } from "../../src/pools/pool.ts";
 import type { Gate, Observer } from "../../src/proxy/gate.ts";
+import type { ListenerOptions } from "../../src/proxy/options.ts";
 import { Session } from "../../src/proxy/session.ts";
 import { Sessions } from "../../src/proxy/sessions.ts";
 import type { SessionRecord } from "../../src/record.ts";
 import { Trust } from "../../src/wire/trust.ts";
 import type { TlsFacts } from "../../src/wire/wire.ts";
 import { type Connection, type ConnectionOwner, nobody } from "../../src/wire/wire.ts";
-import { defaultLimits } from "../config/fixtures.ts";
+import { defaultLimits, defaultSmtp } from "../config/fixtures.ts";
 
 class FakeConnection implements Connection {
   owner: ConnectionOwner = nobody;
@@ -139,6 +140,8 @@ export interface Scene {
   /** The record, once the session has ended. */
   readonly records: SessionRecord[];
   readonly sessions: Sessions;
+  /** Lets so much time pass, in milliseconds, and the sweep come. */
+  pass(milliseconds: number): void;
 }
 
 const pool: PoolOptions = {
@@ -148,6 +151,18 @@ const pool: PoolOptions = {
   tls: { mode: "off", verify: "none", name: null, ca: null },
   connectTimeoutMs: 1000,
   greetTimeoutMs: 1000,
+};
+
+const listener: ListenerOptions = {
+  name: "smtp",
+  listen: [],
+  protocol: "smtp",
+  proxy: null,
+  tls: "off",
+  smtp: defaultSmtp,
+  pool: "p",
+  limits: "default",
+  idleTimeoutMs: 1000,
 };
 
 function listening(heard: unknown[][], records: SessionRecord[]): Observer {
@@ -169,12 +184,14 @@ function listening(heard: unknown[][], records: SessionRecord[]): Observer {
 export function scene(
   limits: Partial<LimitOptions> = {},
   tls: "off" | "starttls" | "implicit" = "off",
+  options: Partial<ListenerOptions> = {},
 ): Scene {
   const [client, upstream, watch] = [new FakeConnection(), new FakeConnection(), new FakeWatch()];
   const witnesses: Witness[] = [];
   const heard: unknown[][] = [];
   const records: SessionRecord[] = [];
-  const clock = { seconds: () => 1, milliseconds: () => 1000 };
+  let nowMs = 1000;
+  const clock = { seconds: () => Math.floor(nowMs / 1000), milliseconds: () => nowMs };
   const table = new Table(Table.allocate({ entries: 4, threads: 1 }), 0);
   const sessions = new Sessions(clock);
   const dialogue: Dialogue = {
@@ -188,17 +205,7 @@ export function scene(
   };
   const gate: Gate = {
     index: 0,
-    options: {
-      name: "smtp",
-      listen: [],
-      protocol: "smtp",
-      proxy: null,
-      tls,
-      smtp: { earlyTalk: "pass", bareNewline: "reject", authOnlyOverTls: true },
-      pool: "p",
-      limits: "default",
-      idleTimeoutMs: 1000,
-    },
+    options: { ...listener, tls, ...options },
     header: null,
     dialogue,
     tls:
@@ -234,5 +241,9 @@ export function scene(
     heard,
     records,
     sessions,
+    pass(milliseconds) {
+      nowMs += milliseconds;
+      sessions.sweep();
+    },
   };
 }

@@ -233,7 +233,7 @@ t.test("Tally gives its lease back once", async (t) => {
   const { session, table } = scene();
   const { gate } = session;
   const client = Address.parse(clientText)!;
-  const tally = new Tally(gate, { client, lease: gate.limiter.connect(client, 1).lease });
+  const tally = new Tally(gate, { client, lease: gate.limiter.connect(client, 1).lease }, session);
   for (let time = 0; time < 2; time++) {
     tally.leave({ refused: false, bytes: 1 });
     t.match([...table.entries()], [{ concurrency: 1, totals: { connections: 2, bytes: 1 } }]);
