@@ -1,7 +1,7 @@
 /** A configuration in sentences, for people: what each listener does, and what it cannot do. Pure. */
 import { endpointText } from "../address.ts";
 import type { Configuration } from "../config/options.ts";
-import { endsTls, limitsOn, readingOf } from "../config/reach.ts";
+import { endsTls, limitsOn, reaches, readingOf } from "../config/reach.ts";
 import { durationText } from "../config/units.ts";
 import type { LimitOptions } from "../limits/options.ts";
 import type { Identity, PoolOptions, PoolTlsOptions } from "../pools/options.ts";
@@ -17,7 +17,9 @@ export function summary(configuration: Configuration): string {
     lines.push("", `listener ${listener.name}: ${listener.listen.map(endpointText).join(", ")}`);
     lines.push(row("protocol", listener.protocol), row("proxy", proxyText(listener)));
     lines.push(row("tls", tlsText(listener, pool, tls.minVersion)));
-    if (readingOf(listener, pool) !== "nowhere") lines.push(row("smtp", smtpText(listener, pool)));
+    const isRead = readingOf(listener, pool) !== "nowhere";
+    if (isRead && listener.protocol === "smtp") lines.push(row("smtp", smtpText(listener, pool)));
+    if (isRead && listener.protocol === "imap") lines.push(row("imap", imapText(listener, pool)));
     lines.push(row("pool", poolText(pool)), row("identity", identityTexts[pool.identity]));
     lines.push(row("limits", limitText(listener, set)));
     lines.push(row("idle", `a session that is silent for ${durationText(listener.idleTimeoutMs)} is ended`));
@@ -80,10 +82,16 @@ function smtpText({ tls, smtp }: ListenerOptions, pool: PoolOptions): string {
       : "a bare CR or LF ends the session",
   ];
   if (smtp.authOnlyOverTls && tls === "starttls") texts.push("no login before TLS");
-  if (smtp.authOnlyOverTls && tls === "off" && pool.tls.mode !== "off") {
-    texts.push("no login at all: it would come in the clear, and the server take it for encrypted");
-  }
+  if (smtp.authOnlyOverTls && tls === "off" && pool.tls.mode !== "off") texts.push(NO_LOGIN);
   return texts.join("; ");
+}
+
+const NO_LOGIN = "no login at all: it would come in the clear, and the server take it for encrypted";
+
+function imapText({ tls }: ListenerOptions, pool: PoolOptions): string {
+  if (tls === "off" && pool.tls.mode !== "off") return NO_LOGIN;
+  const read = "read until the client is logged in";
+  return tls === "starttls" ? `${read}; no login before TLS` : read;
 }
 
 function proxyText({ proxy }: ListenerOptions): string {
@@ -117,7 +125,9 @@ function limitText(listener: ListenerOptions, set: LimitOptions): string {
   const texts = [
     `${listener.limits}: ${connectionCount === 0 ? "unlimited" : connectionCount} at once`,
     `${connectionRate === 0 ? "unlimited" : connectionRate} in ${durationText(timeUnitSeconds * 1000)}`,
-    ...limitsOn(set).map((key) => `${key} ${set[key]}`),
+    ...limitsOn(set).map(
+      ({ name, value }) => `${name} ${name === "authFailureDelay" ? durationText(value) : value}`,
+    ),
     `a client is an IPv4 /${ipv4PrefixLength} or IPv6 /${ipv6PrefixLength}`,
     `counted as ${set.scope ?? listener.name}`,
   ];
@@ -128,7 +138,6 @@ function limitText(listener: ListenerOptions, set: LimitOptions): string {
 
 /** Which limits hold: what nobody should expect of the listener, because it cannot read what passes. */
 function noteText(listener: ListenerOptions, pool: PoolOptions, set: LimitOptions): string {
-  const { protocol, tls } = listener;
   const held = endsTls(listener) ? "limits on connections and on new TLS sessions" : "limits on connections";
   const reading = readingOf(listener, pool);
   switch (reading) {
@@ -136,16 +145,16 @@ function noteText(listener: ListenerOptions, pool: PoolOptions, set: LimitOption
       return endsTls(listener)
         ? "every limit holds, to the session's end"
         : "every limit holds but newTlsSessionRate: TLS with clients does not end here";
+    case "login":
+      return `${held} hold, and those on logins; behind the login nothing is read`;
     case "starttls": {
-      const keys = limitsOn(set).filter((key) => key !== "newTlsSessionRate");
-      const limits = keys.length === 0 ? "limits on commands and logins" : keys.join(" and ");
+      const found = limitsOn(set).filter((limit) => reaches(limit, listener, pool));
+      const readable = listener.protocol === "smtp" ? "limits on commands and logins" : "limits on logins";
+      const limits = found.length === 0 ? readable : found.map(({ name }) => name).join(" and ");
       return `${limits} hold until a client's STARTTLS: behind it nothing can be read, and only ${held} hold`;
     }
     case "nowhere":
-      if (protocol === "tcp" || tls === "passthrough") {
-        return `nothing in it can be read: only ${held} hold, and a refusal closes without a word`;
-      }
-      return tls === "off" ? `only ${held} hold; a refusal is said before STARTTLS` : `only ${held} hold`;
+      return `nothing in it can be read: only ${held} hold, and a refusal closes without a word`;
     default:
       return reading satisfies never;
   }

@@ -58,6 +58,7 @@ export function crossFaults(settings: Draft): Fault[] {
     ...identityFaults(settings),
     ...protocolFaults(settings),
     ...tlsFaults(settings),
+    ...languageFaults(settings),
     ...listenFaults(settings),
     ...scopeFaults(settings),
   ];
@@ -102,8 +103,8 @@ function* protocolFaults({ listeners }: Draft): Generator<Fault> {
     if (smtp !== undefined) {
       yield { path: ["listeners", name, "smtp"], message: "is for protocol smtp only", atKey: true };
     }
-    if (tls === "starttls") {
-      const message = "starttls needs protocol smtp: STARTTLS of other protocols does not end here yet";
+    if (tls === "starttls" && protocol === "tcp") {
+      const message = "starttls needs protocol smtp or imap: tcp is not looked into";
       yield { path: ["listeners", name, "tls"], message };
     }
   }
@@ -124,8 +125,23 @@ function* tlsFaults({ listeners, pools, tls: { certificates } }: Draft): Generat
         path,
         message: `tls ${mode} of pool "${pool}" would be TLS inside the TLS that passes through`,
       };
-    } else if (mode === "starttls" && protocol !== "smtp") {
-      yield { path, message: `tls starttls of pool "${pool}" needs protocol smtp` };
+    } else if (mode === "starttls" && protocol === "tcp") {
+      yield { path, message: `tls starttls of pool "${pool}" needs protocol smtp or imap` };
+    }
+  }
+}
+
+/** A pool whose TLS begins in one protocol, and a listener that speaks another to it. */
+function* languageFaults({ listeners, pools }: Draft): Generator<Fault> {
+  const speakers = new Map<string, { readonly name: string; readonly protocol: string }>();
+  for (const [name, listener] of Object.entries(listeners)) {
+    const { protocol = "tcp", pool = "" } = listener ?? {};
+    if (protocol === "tcp" || pools[pool]?.tls?.mode !== "starttls") continue;
+    const first = speakers.get(pool);
+    if (first === undefined) speakers.set(pool, { name, protocol });
+    else if (first.protocol !== protocol) {
+      const message = `tls starttls of pool "${pool}" is begun in one protocol, and listener ${first.name} speaks ${first.protocol} to it`;
+      yield { path: ["listeners", name, "pool"], message };
     }
   }
 }

@@ -1,40 +1,71 @@
 /**
  * How far limits reach at a listener: what cannot be read cannot be counted. Limits on connections hold everywhere, those
- * on new TLS sessions where TLS ends here, and those on what a client does where SMTP can be read.
+ * on new TLS sessions where TLS ends here, those on logins where these can be read, and those on mail where SMTP can.
  */
 import type { LimitOptions } from "../limits/options.ts";
 import type { PoolOptions } from "../pools/options.ts";
 import type { ListenerOptions } from "../proxy/options.ts";
 
-const limits = ["messageRate", "recipientRate", "authRate", "authFailureRate", "newTlsSessionRate"] as const;
-type Limit = (typeof limits)[number];
+/** A limit, beside those on connections, that a set turns on. */
+interface Limit {
+  /** As in the file. */
+  readonly name: string;
+  readonly subject: "mail" | "logins" | "tls";
+  /** A number of events, or of milliseconds where the name says a delay. */
+  readonly value: number;
+}
 
 /**
  * Up to where a client's commands are read:
  *
  * - `end`: to the session's.
+ * - `login`: to the client's, behind which IMAP is never read.
  * - `starttls`: to the client's STARTTLS, which passes through.
  * - `nowhere`: they are not.
  */
-export type Reading = "end" | "starttls" | "nowhere";
+export type Reading = "end" | "login" | "starttls" | "nowhere";
 
 export function readingOf({ protocol, tls }: ListenerOptions, pool: PoolOptions): Reading {
-  if (protocol !== "smtp" || tls === "passthrough") return "nowhere";
+  if (protocol === "tcp" || tls === "passthrough") return "nowhere";
   // A server that is spoken to in TLS begins no other inside it.
-  return tls === "off" && pool.tls.mode === "off" ? "starttls" : "end";
+  if (tls === "off" && pool.tls.mode === "off") return "starttls";
+  return protocol === "imap" ? "login" : "end";
 }
 
 export function endsTls({ tls }: ListenerOptions): boolean {
   return tls === "starttls" || tls === "implicit";
 }
 
-/** The limits, beside those on connections, that the set turns on. */
 export function limitsOn(set: LimitOptions): readonly Limit[] {
-  return limits.filter((key) => set[key] > 0);
+  const all: readonly Limit[] = [
+    { name: "messageRate", subject: "mail", value: set.messageRate },
+    { name: "recipientRate", subject: "mail", value: set.recipientRate },
+    { name: "authRate", subject: "logins", value: set.authRate },
+    { name: "authFailureRate", subject: "logins", value: set.authFailureRate },
+    { name: "authFailureDelay", subject: "logins", value: set.authFailureDelayMs },
+    { name: "newTlsSessionRate", subject: "tls", value: set.newTlsSessionRate },
+  ];
+  return all.filter(({ value }) => value > 0);
+}
+
+/** Whether the limit can ever hold at the listener. */
+export function reaches({ subject }: Limit, listener: ListenerOptions, pool: PoolOptions): boolean {
+  const isRead = readingOf(listener, pool) !== "nowhere";
+  switch (subject) {
+    case "mail":
+      return isRead && listener.protocol === "smtp";
+    case "logins":
+      return isRead;
+    case "tls":
+      return endsTls(listener);
+    default:
+      return subject satisfies never;
+  }
 }
 
 export interface Unreachable {
-  readonly limits: readonly Limit[];
+  /** Their names. */
+  readonly limits: readonly string[];
   readonly why: string;
 }
 
@@ -44,12 +75,12 @@ export function unreachable(
   pool: PoolOptions,
   set: LimitOptions,
 ): Unreachable | null {
-  const isRead = readingOf(listener, pool) !== "nowhere";
-  const isEnded = endsTls(listener);
-  const lost = limitsOn(set).filter((key) => !(key === "newTlsSessionRate" ? isEnded : isRead));
+  const lost = limitsOn(set).filter((limit) => !reaches(limit, listener, pool));
   if (lost.length === 0) return null;
   const whys = [];
-  if (lost.some((key) => key !== "newTlsSessionRate")) whys.push("no SMTP can be read");
-  if (lost.includes("newTlsSessionRate")) whys.push("TLS with clients does not end here");
-  return { limits: lost, why: whys.join(", and ") };
+  if (lost.some(({ subject }) => subject !== "tls")) {
+    whys.push(readingOf(listener, pool) === "nowhere" ? "nothing can be read" : "no mail is sent in IMAP");
+  }
+  if (lost.some(({ subject }) => subject === "tls")) whys.push("TLS with clients does not end here");
+  return { limits: lost.map(({ name }) => name), why: whys.join(", and ") };
 }

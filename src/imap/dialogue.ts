@@ -5,10 +5,11 @@
 import type { Dialogue } from "../dialogue.ts";
 import { Id } from "./id.ts";
 import { monitors } from "./monitor.ts";
+import type { ImapDialogueOptions } from "./options.ts";
 import { refusal } from "./refuse.ts";
 import { IdentityWatch } from "./watch.ts";
 
-export function imapDialogue({ hostname }: { readonly hostname: string }): Dialogue {
+export function imapDialogue({ hostname }: ImapDialogueOptions): Dialogue {
   return {
     refusal,
     monitor: monitors(hostname),

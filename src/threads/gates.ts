@@ -43,7 +43,8 @@ export function makeGates(configuration: Configuration, parts: GateParts): Gate[
     const { proxy, tls, smtp } = options;
     const poolIndex = pools.findIndex((pool) => pool.options.name === options.pool);
     const pool = pools[poolIndex]!;
-    const dialogue = dialogueOf(options, pool.options, hostname);
+    const loginWaits = loginNeedsTls(options, pool.options);
+    const dialogue = dialogueOf(options, hostname, loginWaits);
     const endsTls = tls === "starttls" || tls === "implicit";
     return {
       index,
@@ -51,7 +52,7 @@ export function makeGates(configuration: Configuration, parts: GateParts): Gate[
       header: proxy && { from: new Networks(proxy.from), timeoutMs: proxy.timeoutMs },
       dialogue,
       tls: endsTls ? { side: "server", certificates: certificates! } : null,
-      tlsToCome: tls === "starttls" && smtp.authOnlyOverTls ? { version: null, cipher: null } : null,
+      tlsToCome: tls === "starttls" && loginWaits ? { version: null, cipher: null } : null,
       upstreamTls: upstreamTls[poolIndex]!,
       refusesEarlyTalk: dialogue !== null && smtp.earlyTalk === "refuse",
       limiter: new Limiter(table, limits[options.limits]!, scopes.indexOf(scopeOf(configuration, options))),
@@ -66,19 +67,23 @@ export function makeGates(configuration: Configuration, parts: GateParts): Gate[
 /** Whose a client's STARTTLS is, in the dialogue's words. */
 const STARTTLS = { off: "passed", starttls: "offered", implicit: "begun" } as const;
 
-function dialogueOf(listener: ListenerOptions, pool: PoolOptions, hostname: string): Dialogue | null {
+/** A server that is spoken to in TLS, or told that its client is, takes every login for one that was encrypted all the way. */
+function loginNeedsTls({ protocol, tls, smtp }: ListenerOptions, pool: PoolOptions): boolean {
+  const isAtRisk = tls === "starttls" || (tls === "off" && pool.tls.mode !== "off");
+  return isAtRisk && (protocol !== "smtp" || smtp.authOnlyOverTls);
+}
+
+function dialogueOf(listener: ListenerOptions, hostname: string, loginNeedsTls: boolean): Dialogue | null {
   const { protocol, tls, smtp } = listener;
   if (tls === "passthrough") return null;
+  const terms = { hostname, startTls: STARTTLS[tls], loginNeedsTls };
   switch (protocol) {
     case "smtp": {
-      const { authOnlyOverTls, ...guards } = smtp;
-      // A server that is spoken to in TLS takes every login for one that was encrypted all the way.
-      const isAtRisk = tls === "starttls" || (tls === "off" && pool.tls.mode !== "off");
-      const loginNeedsTls = authOnlyOverTls && isAtRisk;
-      return smtpDialogue({ hostname, ...guards, startTls: STARTTLS[tls], loginNeedsTls });
+      const { earlyTalk, bareNewline } = smtp;
+      return smtpDialogue({ ...terms, earlyTalk, bareNewline });
     }
     case "imap":
-      return imapDialogue({ hostname });
+      return imapDialogue(terms);
     case "tcp":
       return null;
     default:

@@ -65,9 +65,11 @@ t.test("summary says what is impossible when nothing can be read", async (t) => 
   t.match(imaps, "  proxy     off: clients connect directly\n");
   t.match(imaps, "  tls       passthrough: implicit TLS, passed through unread\n");
   t.match(sieve, "  tls       off: nothing is looked into\n");
-  t.match(imap, "  note      only limits on connections hold; a refusal is said before STARTTLS");
+  t.match(imap, "  note      limits on logins hold until a client's STARTTLS: ");
+  t.match(imap, "  imap      read until the client is logged in\n");
   t.match(submission, "  note      limits on commands and logins hold until a client's STARTTLS: ");
   for (const block of [imaps, sieve, imap]) t.notMatch(block, /^ {2}smtp /m);
+  for (const block of [imaps, sieve, submission]) t.notMatch(block, /^ {2}imap /m);
 });
 
 t.test("summary says where TLS ends and what holds there when it ends here or begins here", async (t) => {
@@ -75,7 +77,7 @@ t.test("summary says where TLS ends and what holds there when it ends here or be
     const file = `listeners:
   a: { listen: "0.0.0.0:25", proxy: { mode: off }, pool: p, limits: s, ${listener} }
 pools: { p: { servers: ["192.0.2.1:25"], identity: proxy-v2, tls: ${pool} } }
-limits: { s: { messageRate: 1, authFailureRate: 2, newTlsSessionRate: 3 } }
+limits: { s: { messageRate: 1, authFailureRate: 2, authFailureDelay: 500ms, newTlsSessionRate: 3 } }
 tls: { certificates: [{ cert: cert, key: key }], minVersion: TLSv1.3 }
 `;
     return summary(loaded(file, { files: { ...files, ca: files.cert } }));
@@ -85,7 +87,7 @@ tls: { certificates: [{ cert: cert, key: key }], minVersion: TLSv1.3 }
 
   const starttls = about("protocol: smtp, tls: starttls");
   t.match(starttls, /^ {2}tls +certificates, watched: cert$/m);
-  t.match(starttls, "; messageRate 1; authFailureRate 2; newTlsSessionRate 3; ");
+  t.match(starttls, "; messageRate 1; authFailureRate 2; authFailureDelay 500ms; newTlsSessionRate 3; ");
   t.same(rows(starttls, "tls", "smtp", "note"), [
     "starttls: cleartext; STARTTLS ends here, from TLSv1.3 on",
     "early talk is the server's to judge; a message with a bare CR or LF is rejected; no login before TLS",
@@ -97,8 +99,21 @@ tls: { certificates: [{ cert: cert, key: key }], minVersion: TLSv1.3 }
     "early talk is refused; a bare CR or LF ends the session",
     "every limit holds, to the session's end",
   ]);
-  t.same(rows(about("protocol: imap, tls: implicit"), "note"), [
-    "only limits on connections and on new TLS sessions hold",
+  for (const [tls, more] of [
+    ["starttls", "; no login before TLS"],
+    ["implicit", ""],
+  ] as const) {
+    t.same(rows(about(`protocol: imap, tls: ${tls}`), "imap", "note"), [
+      `read until the client is logged in${more}`,
+      "limits on connections and on new TLS sessions hold, and those on logins; behind the login nothing is read",
+    ]);
+  }
+  t.same(rows(about("protocol: imap"), "note"), [
+    "authFailureRate and authFailureDelay hold until a client's STARTTLS: behind it nothing can be read, and only limits on connections hold",
+  ]);
+  t.same(rows(about("protocol: imap", "starttls"), "imap", "note"), [
+    "no login at all: it would come in the clear, and the server take it for encrypted",
+    "limits on connections hold, and those on logins; behind the login nothing is read",
   ]);
   t.same(rows(about("protocol: tcp, tls: implicit"), "note"), [
     "nothing in it can be read: only limits on connections and on new TLS sessions hold, and a refusal closes without a word",

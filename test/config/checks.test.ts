@@ -44,7 +44,7 @@ t.test("crossFaults names what is known when a name leads nowhere", async (t) =>
 
 t.test("crossFaults refuses an identity when the listener cannot speak it", async (t) => {
   for (const protocol of protocols) {
-    for (const tls of modes.filter((mode) => protocol === "smtp" || mode !== "starttls")) {
+    for (const tls of modes.filter((mode) => protocol !== "tcp" || mode !== "starttls")) {
       for (const identity of ["proxy-v2", "proxy-v1", "xclient", "id", "none"]) {
         const needs = { xclient: "smtp", id: "imap" }[identity];
         const right = needs === undefined || (needs === protocol && tls !== "passthrough");
@@ -71,13 +71,38 @@ t.test("crossFaults says nothing of an identity when what it depends on is wrong
   ]);
 });
 
-t.test("crossFaults refuses starttls when the protocol is not smtp", async (t) => {
-  t.same(faultsOf({ tls: "starttls" }), []);
-  for (const protocol of ["imap", "tcp"]) {
-    t.same(faultsOf({ protocol, tls: "starttls" }), [
-      "2: listeners.a.tls: starttls needs protocol smtp: STARTTLS of other protocols does not end here yet",
-    ]);
-  }
+t.test("crossFaults refuses starttls when the protocol has no such command", async (t) => {
+  for (const protocol of ["smtp", "imap"]) t.same(faultsOf({ protocol, tls: "starttls" }), [], protocol);
+  t.same(faultsOf({ protocol: "tcp", tls: "starttls" }), [
+    "2: listeners.a.tls: starttls needs protocol smtp or imap: tcp is not looked into",
+  ]);
+});
+
+t.test("crossFaults refuses a pool's starttls when it would be begun in two protocols", async (t) => {
+  const errors = (poolTls: string, ...protocols: string[]) => {
+    const listeners = protocols.map(
+      (protocol, index) =>
+        `  l${index}: { listen: "0.0.0.0:${index + 1}", protocol: ${protocol}, proxy: { mode: off }, pool: p }`,
+    );
+    return errorsOf(`listeners:
+${listeners.join("\n")}
+pools:
+  p: { servers: ["192.0.2.1:25"], identity: proxy-v2, tls: ${poolTls} }
+`);
+  };
+  const fault = (path: string, name: string, protocol: string) =>
+    `${path}.pool: tls starttls of pool "p" is begun in one protocol, and listener ${name} speaks ${protocol} to it`;
+  t.same(errors("starttls", "smtp", "imap", "smtp"), [fault("3:74: listeners.l1", "l0", "smtp")]);
+  t.same(errors("starttls", "imap", "smtp", "smtp"), [
+    fault("3:74: listeners.l1", "l0", "imap"),
+    fault("4:74: listeners.l2", "l0", "imap"),
+  ]);
+  t.same(errors("starttls", "smtp", "tcp"), [
+    '3:73: listeners.l1.pool: tls starttls of pool "p" needs protocol smtp or imap',
+  ]);
+  t.same(errors("starttls", "tcp", "smtp").length, 1, "what is not looked into begins no TLS");
+  for (const protocol of ["smtp", "imap"]) t.same(errors("starttls", protocol, protocol), [], protocol);
+  for (const poolTls of ["off", "implicit"]) t.same(errors(poolTls, "smtp", "imap", "tcp"), [], poolTls);
 });
 
 t.test("crossFaults refuses TLS that ends here when there is no certificate", async (t) => {
@@ -96,16 +121,16 @@ t.test("crossFaults refuses TLS that ends here when there is no certificate", as
 
 t.test("crossFaults refuses a pool's TLS when the listener's session cannot have it", async (t) => {
   for (const protocol of protocols) {
-    for (const tls of modes.filter((mode) => protocol === "smtp" || mode !== "starttls")) {
+    for (const tls of modes.filter((mode) => protocol !== "tcp" || mode !== "starttls")) {
       for (const poolTls of ["off", "starttls", "implicit"]) {
         const inside = poolTls !== "off" && tls === "passthrough";
-        const wordless = poolTls === "starttls" && protocol !== "smtp";
+        const wordless = poolTls === "starttls" && protocol === "tcp";
         const expected = inside
           ? [
               `2: listeners.a.pool: tls ${poolTls} of pool "p" would be TLS inside the TLS that passes through`,
             ]
           : wordless
-            ? ['2: listeners.a.pool: tls starttls of pool "p" needs protocol smtp']
+            ? ['2: listeners.a.pool: tls starttls of pool "p" needs protocol smtp or imap']
             : [];
         t.same(faultsOf({ protocol, tls, poolTls }), expected, `${protocol} ${tls} ${poolTls}`);
       }

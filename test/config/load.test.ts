@@ -34,20 +34,23 @@ tls: { certificates: [{ cert: c, key: k }] }
   const said = (limits: string, why: string) => [
     `2:59: listeners.a.limits: ${limits} of limits.s cannot hold here: ${why}`,
   ];
-  const unread = "no SMTP can be read";
+  const unread = "nothing can be read";
   const unended = "TLS with clients does not end here";
-  const commands = "messageRate: 1, recipientRate: 1, authRate: 1, authFailureRate: 1";
-  const named = "messageRate and recipientRate and authRate and authFailureRate";
+  const commands = "messageRate: 1, recipientRate: 1, authRate: 1, authFailureRate: 1, authFailureDelay: 1s";
+  const named = "messageRate and recipientRate and authRate and authFailureRate and authFailureDelay";
+  const ofMail = said("messageRate and recipientRate", "no mail is sent in IMAP");
   const table: readonly [string, string[], string[]][] = [
     ["protocol: smtp, pool: plain", [], said("newTlsSessionRate", unended)],
     ["protocol: smtp, pool: secure", [], said("newTlsSessionRate", unended)],
     ["protocol: smtp, pool: plain, tls: starttls", [], []],
     ["protocol: smtp, pool: plain, tls: implicit", [], []],
-    ["protocol: imap, pool: plain, tls: implicit", said(named, unread), []],
+    ["protocol: imap, pool: plain", ofMail, said("newTlsSessionRate", unended)],
+    ["protocol: imap, pool: plain, tls: starttls", ofMail, []],
+    ["protocol: imap, pool: plain, tls: implicit", ofMail, []],
     ["protocol: tcp, pool: plain, tls: implicit", said(named, unread), []],
     ...[
       "protocol: smtp, pool: plain, tls: passthrough",
-      "protocol: imap, pool: plain",
+      "protocol: imap, pool: plain, tls: passthrough",
       "protocol: tcp, pool: plain",
     ].map((listener): [string, string[], string[]] => [
       listener,
@@ -74,12 +77,13 @@ tls: { certificates: [{ cert: c, key: k }] }
 `;
   const warned = (listener: string, pool: string) =>
     warningsOf(text(listener, pool), { files: { c: certificate, k: key } });
-  const said = (mode: string) => [
-    `2:57: listeners.a.pool: tls ${mode} of pool "p": its servers take logins for encrypted that come here in the clear`,
+  const said = (mode: string, more = "") => [
+    `2:57: listeners.a.pool: tls ${mode} of pool "p": its servers take logins for encrypted that come here in the clear${more}`,
   ];
   const free = "protocol: smtp, smtp: { authOnlyOverTls: false }";
   t.same(warned(free, "starttls"), said("starttls"));
-  t.same(warned("protocol: imap", "implicit"), said("implicit"));
+  t.same(warned("protocol: tcp", "implicit"), said("implicit"));
+  t.same(warned("protocol: imap", "implicit"), said("implicit", ", so that none passes"));
   t.same(warned("protocol: smtp", "implicit"), []);
   t.same(warned(free, "off"), []);
   t.same(warned(`${free}, tls: starttls`, "implicit"), []);

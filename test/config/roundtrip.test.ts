@@ -206,7 +206,7 @@ function coherent(from: Configuration): Configuration {
   const listeners = from.listeners.map((listener): ListenerOptions => {
     const { protocol, tls, smtp } = listener;
     const isSmtp = protocol === "smtp";
-    const cannotEnd = from.tls.certificates.length === 0 || (tls === "starttls" && !isSmtp);
+    const cannotEnd = from.tls.certificates.length === 0 || (tls === "starttls" && protocol === "tcp");
     return {
       ...listener,
       tls: tls !== "passthrough" && cannotEnd ? "off" : tls,
@@ -214,11 +214,11 @@ function coherent(from: Configuration): Configuration {
     };
   });
   const pools = from.pools.map((pool): PoolOptions => {
-    const clashes = listeners
-      .filter((listener) => listener.pool === pool.name)
-      .some(
-        ({ protocol, tls }) => tls === "passthrough" || (pool.tls.mode === "starttls" && protocol !== "smtp"),
-      );
+    const users = listeners.filter((listener) => listener.pool === pool.name);
+    const speaks = (wanted: string) => users.some(({ protocol }) => protocol === wanted);
+    const wordless = speaks("tcp") || (speaks("smtp") && speaks("imap"));
+    const isInside = users.some(({ tls }) => tls === "passthrough");
+    const clashes = isInside || (pool.tls.mode === "starttls" && wordless);
     return clashes ? { ...pool, tls: { ...pool.tls, mode: "off" } } : pool;
   });
   return { ...from, listeners, pools };

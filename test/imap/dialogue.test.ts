@@ -5,7 +5,11 @@ import { imapDialogue } from "../../src/imap/dialogue.ts";
 import { bytesOf, textOf } from "../../src/lines.ts";
 
 t.test("imapDialogue offers every part when it is asked", async (t) => {
-  const dialogue = imapDialogue({ hostname: "mail.example.test" });
+  const dialogue = imapDialogue({
+    hostname: "mail.example.test",
+    startTls: "passed",
+    loginNeedsTls: false,
+  });
   const endpoint = { address: Address.v4(0xcb007107), port: 4 };
   const introduction = { client: endpoint, destination: endpoint, sessionId: "s", tls: null };
   const introducer = dialogue.introduce(introduction, { startsTls: false, names: true });

@@ -102,7 +102,11 @@ t.test("Approach names the client inside TLS when that is implicit", async (t) =
 });
 
 t.test("Approach sends an IMAP ID inside TLS when that is implicit", async (t) => {
-  const dialogue = imapDialogue({ hostname: "gw.example.test" });
+  const dialogue = imapDialogue({
+    hostname: "gw.example.test",
+    startTls: "passed",
+    loginNeedsTls: false,
+  });
   const { log, secured, hear } = approach({ identity: "id", mode: "implicit", dialogue });
   secured();
   t.strictSame(log, ["reached", "secure", "start"]);

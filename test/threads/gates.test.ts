@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import t from "tap";
 import { Address } from "../../src/address.ts";
 import { systemClock } from "../../src/clock.ts";
+import type { Limiter } from "../../src/limits/limiter.ts";
 import { bytesOf, textOf } from "../../src/lines.ts";
 import type { Gate } from "../../src/proxy/gate.ts";
 import { Sessions } from "../../src/proxy/sessions.ts";
@@ -33,6 +34,11 @@ const observer = {
 
 /** The gates of these listeners, each given as its own words; pools are `plain`, `starttls` and `implicit`. */
 function gatesOf(...listeners: string[]): Gate[] {
+  return gatesUnder("{}", ...listeners);
+}
+
+/** The same, under these limits. */
+function gatesUnder(limits: string, ...listeners: string[]): Gate[] {
   const configuration = loaded(
     `threads: 1
 tableSize: 16
@@ -43,6 +49,7 @@ pools:
   starttls: { servers: ["192.0.2.1:25"], identity: proxy-v2, tls: { mode: starttls, verify: ca, name: mx.test, ca: cert } }
   implicit: { servers: ["192.0.2.1:465"], identity: proxy-v2, tls: implicit }
 tls: { certificates: [{ cert: cert, key: key }] }
+limits: ${limits}
 `,
     { files },
   );
@@ -138,6 +145,31 @@ t.test("makeGates tells servers of TLS to come when no login may come before it"
   t.equal(told("pool: plain, tls: starttls, smtp: { authOnlyOverTls: false }"), null);
   for (const tls of ["off", "implicit"]) t.equal(told(`pool: implicit, tls: ${tls}`), null, tls);
   t.equal(told("pool: plain, tls: passthrough"), null);
+  const toldByImap = (words: string) => gateOf(`protocol: imap, ${words}`).tlsToCome;
+  for (const pool of ["plain", "starttls"]) {
+    t.same(toldByImap(`pool: ${pool}, tls: starttls`), { version: null, cipher: null }, pool);
+  }
+  for (const tls of ["off", "implicit"]) t.equal(toldByImap(`pool: implicit, tls: ${tls}`), null, tls);
+  t.equal(toldByImap("pool: plain, tls: passthrough"), null);
+});
+
+t.test("makeGates counts a client's failed logins together when its listeners share a scope", async (t) => {
+  const limits = "{ l: { authFailureRate: 2, authFailureDelay: 1s, scope: logins } }";
+  const [submission, imap, smtp] = gatesUnder(
+    limits,
+    "protocol: smtp, pool: plain, tls: starttls, limits: l",
+    "protocol: imap, pool: plain, tls: starttls, limits: l",
+    "protocol: smtp, pool: plain",
+  ).map(({ limiter }) => limiter);
+  const client = Address.v4(0xcb007107);
+  const another = Address.v4(0xcb007108);
+  const fail = (limiter: Limiter) =>
+    limiter.failed({ client, lease: limiter.connect(client, 100).lease }, 100);
+  const isShut = (limiter: Limiter, client: Address) =>
+    limiter.standing("auth-failure-rate", { client, lease: limiter.connect(client, 100).lease }, 100).refused;
+  t.strictSame([fail(submission!), fail(imap!)], [1000, 2000], "the second, wherever");
+  t.strictSame([isShut(submission!, client), isShut(imap!, client)], [true, true]);
+  t.strictSame([isShut(smtp!, client), isShut(imap!, another)], [false, false], "others are none of it");
 });
 
 t.test("makeGates refuses early talk when it is told to and can read", async (t) => {

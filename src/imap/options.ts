@@ -1,0 +1,10 @@
+/** What IMAP is told by the configuration, for one listener: plain data. */
+
+export interface ImapDialogueOptions {
+  /** In postern's own responses. */
+  readonly hostname: string;
+  /** Whose the client's STARTTLS is: the server's, ours, or nobody's, as TLS has begun already. */
+  readonly startTls: "passed" | "offered" | "begun";
+  /** No login passes before TLS has begun here. */
+  readonly loginNeedsTls: boolean;
+}
