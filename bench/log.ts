@@ -30,6 +30,7 @@ function record(line: number, outcome: SessionRecord["outcome"]): SessionRecord 
     bytesIn: 4096,
     bytesOut: 733,
     smtp: { mails: 1, recipients: 1, refused: 0 },
+    imap: null,
     inspected: "full",
     tls: null,
   };

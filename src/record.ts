@@ -29,10 +29,19 @@ export interface SmtpTally {
   readonly refused: number;
 }
 
+/** What came of the logins of an IMAP session. */
+export interface ImapTally {
+  /** Whose login the upstream took, else whose it judged last; null where there was none, or the mechanism does not show it. */
+  readonly user: string | null;
+  /** Logins that the upstream took, and those that it did not. */
+  readonly logins: number;
+  readonly failures: number;
+}
+
 /**
  * How much of a session was read:
  *
- * - `full`: all that passed.
+ * - `full`: all that passed; in IMAP up to the login, behind which nothing ever is.
  * - `until-starttls`: all up to the client's STARTTLS.
  * - `none`: nothing, because it could not be read or never came to pass.
  */
@@ -51,6 +60,8 @@ export interface SessionRecord extends SessionEnd {
   readonly detail: string | null;
   /** Null where it is no SMTP session, or none of it was read. */
   readonly smtp: SmtpTally | null;
+  /** Null where it is no IMAP session, or none of it was read. */
+  readonly imap: ImapTally | null;
   readonly inspected: Inspected;
   /** Of the client's connection, where TLS ended here. */
   readonly tls: { readonly version: string; readonly cipher: string } | null;

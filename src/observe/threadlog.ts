@@ -8,7 +8,7 @@
 import type { Logger } from "pino";
 import type { AddressAndPort } from "../address.ts";
 import { INJECTED, offences, type Reason } from "../outcome.ts";
-import type { LimitEvent, ListenerName, Login, SessionRecord, SmtpTally } from "../record.ts";
+import type { ImapTally, LimitEvent, ListenerName, Login, SessionRecord, SmtpTally } from "../record.ts";
 import { foreignText } from "./foreign.ts";
 import { type EventLog, type Fields, logger } from "./logger.ts";
 import type { LogLevel } from "./options.ts";
@@ -73,8 +73,9 @@ export class ThreadLog implements EventLog {
       durationMs: record.durationMs,
       bytesIn: record.bytesIn,
       bytesOut: record.bytesOut,
-      smtp: record.smtp === null ? undefined : tally(record.smtp),
-      inspected: listener.protocol === "smtp" ? record.inspected : undefined,
+      smtp: record.smtp === null ? undefined : mailTally(record.smtp),
+      imap: record.imap === null ? undefined : loginTally(record.imap),
+      inspected: listener.protocol === "tcp" ? undefined : record.inspected,
       tls: record.tls === null ? undefined : { version: record.tls.version, cipher: record.tls.cipher },
       detail: record.detail ?? undefined,
     });
@@ -93,7 +94,7 @@ export class ThreadLog implements EventLog {
       service,
       client: { ip: client.text },
       ok,
-      user: user === null ? null : foreignText(user),
+      user: foreign(user),
       method: foreignText(method),
       tls,
     });
@@ -143,8 +144,16 @@ export class ThreadLog implements EventLog {
   }
 }
 
-function tally({ mails, recipients, refused }: SmtpTally): SmtpTally {
+function mailTally({ mails, recipients, refused }: SmtpTally): SmtpTally {
   return { mails, recipients, refused };
+}
+
+function loginTally({ user, logins, failures }: ImapTally): Fields {
+  return { user: foreign(user), logins, failures };
+}
+
+function foreign(text: string | null): object | null {
+  return text === null ? null : foreignText(text);
 }
 
 function party(end: AddressAndPort | null): { ip: string; port: number } | null {

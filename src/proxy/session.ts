@@ -12,7 +12,7 @@ import type { AddressAndPort } from "../address.ts";
 import type { Conclusion, Introduction } from "../dialogue.ts";
 import { nothing } from "../lines.ts";
 import type { HeaderReason, Outcome, Reason, SpokenReason } from "../outcome.ts";
-import type { Inspected, SessionRecord, SmtpTally } from "../record.ts";
+import type { ImapTally, Inspected, SessionRecord, SmtpTally } from "../record.ts";
 import type { Connection, TlsFacts } from "../wire/wire.ts";
 import { Arrival } from "./arrival.ts";
 import { Farewell } from "./farewell.ts";
@@ -20,6 +20,7 @@ import type { Gate } from "./gate.ts";
 import { Handshake } from "./handshake.ts";
 import type { Header } from "./header.ts";
 import { Monitor } from "./monitor.ts";
+import type { Protocol } from "./options.ts";
 import { AFTER_UPSTREAM_MS, FAREWELL_MS, HANDSHAKE_MS, MONITOR_MS, type Phase } from "./phases.ts";
 import { Place } from "./place.ts";
 import { Search } from "./search.ts";
@@ -75,7 +76,11 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   get smtp(): SmtpTally | null {
-    return this.gate.options.protocol === "smtp" && this.inspected !== "none" ? this.#tally : null;
+    return this.#tallyOf("smtp");
+  }
+
+  get imap(): ImapTally | null {
+    return this.#tallyOf("imap");
   }
 
   /** The client is not heard, for the while that `pause` said. */
@@ -215,9 +220,9 @@ export class Session implements Sweepable, SessionRecord {
     this.touch();
   }
 
-  /** From here on bytes pass unread. */
+  /** From here on bytes pass unread: behind STARTTLS, or behind an IMAP login, up to which all was read. */
   becameOpaque(): void {
-    this.inspected = "until-starttls";
+    if ((this.imap?.logins ?? 0) === 0) this.inspected = "until-starttls";
   }
 
   /** A login has failed. What the server says passes meanwhile. */
@@ -330,6 +335,10 @@ export class Session implements Sweepable, SessionRecord {
     if (this.#phase === "farewell") this.#close();
     else if (conclusion !== null && outcome !== "drained") this.concluded(conclusion);
     else this.#end(this.#phase === "monitor" ? "healthcheck" : outcome, null);
+  }
+
+  #tallyOf(protocol: Protocol): Tally | null {
+    return this.gate.options.protocol === protocol && this.inspected !== "none" ? this.#tally : null;
   }
 
   #enter(phase: Phase): void {

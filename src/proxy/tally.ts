@@ -8,7 +8,7 @@
 import type { LimitedEvent, Securing, Witness } from "../dialogue.ts";
 import type { AttemptedEvent, ClientEvent, Connected, Verdict } from "../limits/limiter.ts";
 import type { CommandReason } from "../outcome.ts";
-import type { SmtpTally } from "../record.ts";
+import type { ImapTally, SmtpTally } from "../record.ts";
 import type { Gate } from "./gate.ts";
 import type { Session } from "./session.ts";
 
@@ -18,10 +18,13 @@ import type { Session } from "./session.ts";
  */
 const HANDSHAKES_MAX = 1000;
 
-export class Tally implements Witness, SmtpTally {
+export class Tally implements Witness, SmtpTally, ImapTally {
   mails = 0;
   recipients = 0;
   refused = 0;
+  logins = 0;
+  failures = 0;
+  user: string | null = null;
   /** The client is under TLS that ends here. */
   isSecured = false;
   readonly #gate: Gate;
@@ -75,7 +78,9 @@ export class Tally implements Witness, SmtpTally {
   login(ok: boolean, method: string, user: string | null): void {
     const gate = this.#gate;
     gate.observer.login(gate, { client: this.#who.client, ok, method, user, tls: this.isSecured });
-    if (!ok) this.#failed();
+    if (ok || this.logins === 0) this.user = user;
+    if (ok) this.logins++;
+    else this.#failed();
   }
 
   /** The end of the connection: gives the lease back. */
@@ -87,6 +92,7 @@ export class Tally implements Witness, SmtpTally {
   }
 
   #failed(): void {
+    this.failures++;
     const { limiter, clock } = this.#gate;
     const delayMs = limiter.failed(this.#who, clock.seconds());
     if (delayMs > 0) this.#session.pause(delayMs);

@@ -51,6 +51,7 @@ export const session: SessionRecord = {
   bytesIn: 4096,
   bytesOut: 733,
   smtp: { mails: 1, recipients: 1, refused: 0 },
+  imap: null,
   inspected: "full",
   tls: null,
 };

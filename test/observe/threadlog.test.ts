@@ -57,14 +57,27 @@ t.test("session writes null for an unknown client and a detail only where there 
   t.match(line, { client: null, server: null, reason: "protocol-violation", detail: "ID with a literal" });
 });
 
-t.test("session writes how much was read of SMTP, and nothing of it of other protocols", async (t) => {
+t.test("session writes how much was read where something could have been", async (t) => {
   const { log, batches } = make();
-  log.session(listener, { ...session, smtp: null, inspected: "none" });
-  log.session({ name: "imap", protocol: "imap" }, { ...session, smtp: null });
+  const unread = { ...session, smtp: null, inspected: "none" } as const;
+  for (const protocol of ["smtp", "imap", "tcp"]) log.session({ name: protocol, protocol }, unread);
   log.flush();
-  const [smtp = "", imap = ""] = lines(batches);
-  t.match(smtp, /"bytesOut":733,"inspected":"none"\}$/);
-  t.match(imap, /"bytesOut":733\}$/);
+  const [smtp = "", imap = "", tcp = ""] = lines(batches);
+  for (const line of [smtp, imap]) t.match(line, /"bytesOut":733,"inspected":"none"\}$/);
+  t.match(tcp, /"bytesOut":733\}$/);
+});
+
+t.test("session writes an IMAP client's logins, its user as text that a client chose", async (t) => {
+  const { log, batches } = make();
+  const imap = { name: "imaps", protocol: "imap" };
+  const user = 'x","outcome":"refused';
+  log.session(imap, { ...session, smtp: null, imap: { user, logins: 1, failures: 2 } });
+  log.session(imap, { ...session, smtp: null, imap: { user: null, logins: 0, failures: 0 } });
+  log.flush();
+  const [first = "", second = ""] = lines(batches);
+  t.match(first, /"bytesOut":733,"imap":\{"user":"[^"]*","logins":1,"failures":2\},"inspected":"full"\}$/);
+  t.match(JSON.parse(first), { imap: { user } });
+  t.match(second, '"imap":{"user":null,"logins":0,"failures":0},"inspected":"full"}');
 });
 
 t.test("session writes the client's TLS where it ended here, and no more of it than that", async (t) => {

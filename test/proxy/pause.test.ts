@@ -119,7 +119,7 @@ t.test("Session ends in a pause when the client breaks, the server goes, or the 
     fail(found);
     end(found);
     pass(60_000);
-    t.match(records, [{ outcome }], what);
+    t.match(records, [{ outcome, imap: { failures: 1 } }], what);
     t.strictSame([records.length, client.closed, sessions.size], [1, true, 0], what);
     t.equal([...table.entries()][0]?.concurrency, 0, what);
   }

@@ -240,6 +240,40 @@ t.test("Tally gives its lease back once", async (t) => {
   }
 });
 
+t.test("Tally says who logged in to IMAP, else who tried last, and how often", async (t) => {
+  const imap = () => scene({}, "off", { protocol: "imap" });
+  const unread = imap();
+  unread.client.owner.onError(unread.client, "ECONNRESET");
+  t.match(unread.records, [{ smtp: null, imap: null, inspected: "none" }]);
+  for (const [logins, expected] of [
+    [[], { user: null, logins: 0, failures: 0 }],
+    [["-alice", "-bob"], { user: "bob", logins: 0, failures: 2 }],
+    [["-alice", "+bob"], { user: "bob", logins: 1, failures: 1 }],
+    [["+alice", "-bob"], { user: "alice", logins: 1, failures: 1 }],
+  ] as const) {
+    const { client, upstream, watch, witness, records, heard } = imap();
+    upstream.hear("* OK hi\r\n");
+    for (const login of logins) witness.login(login.startsWith("+"), "LOGIN", login.slice(1));
+    t.equal(heard.length, logins.length);
+    const isIn = expected.logins > 0;
+    watch.stage = isIn ? "opaque" : "following";
+    upstream.hear("* OK\r\n");
+    client.owner.onError(client, "ECONNRESET");
+    t.match(records, [{ smtp: null, imap: expected, inspected: "full" }], logins.join());
+  }
+});
+
+t.test("Session says that it was read until STARTTLS when that made it opaque, and no login", async (t) => {
+  for (const protocol of ["smtp", "imap"] as const) {
+    const { upstream, watch, witness, session } = scene({}, "off", { protocol });
+    upstream.hear("hi\r\n");
+    witness.login(protocol === "smtp", "PLAIN", "alice");
+    watch.stage = "opaque";
+    upstream.hear("go ahead\r\n");
+    t.equal(session.inspected, "until-starttls", protocol);
+  }
+});
+
 t.test(
   "Splice stops the client while the watch waits, and gives it the rest when the server has spoken",
   async (t) => {
