@@ -127,7 +127,7 @@ export interface Watch {
   readonly conclusion: Conclusion | null;
   /**
    * The bytes that go to the upstream for `chunk`: the same view when nothing had to be changed or kept back. Called with
-   * no bytes when the watch has waited and the server has spoken.
+   * no bytes when the watch has waited and the server has spoken, and when the client is heard again after a pause.
    */
   client(chunk: Uint8Array): Uint8Array;
   /** The bytes that go to the client for `chunk`: the same view when nothing had to be changed, added or kept back. */
