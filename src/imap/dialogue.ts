@@ -1,19 +1,19 @@
 /**
- * What IMAP offers to a session: its refusals, the answers to health checks, the ID that names the client, and the watch
- * that keeps clients from naming themselves.
+ * What IMAP offers to a session: its refusals, the answers to health checks, the exchange with the server ahead of the
+ * session, and the watch that sees who logs in and keeps clients from naming themselves.
  */
 import type { Dialogue } from "../dialogue.ts";
-import { Id } from "./id.ts";
+import { ImapIntroducer } from "./introduce.ts";
 import { monitors } from "./monitor.ts";
 import type { ImapDialogueOptions } from "./options.ts";
 import { refusal } from "./refuse.ts";
-import { IdentityWatch } from "./watch.ts";
+import { ImapWatch } from "./watch.ts";
 
-export function imapDialogue({ hostname }: ImapDialogueOptions): Dialogue {
+export function imapDialogue(options: ImapDialogueOptions): Dialogue {
   return {
     refusal,
-    monitor: monitors(hostname),
-    introduce: (introduction) => new Id(introduction),
-    watch: () => new IdentityWatch(),
+    monitor: monitors(options.hostname),
+    introduce: (introduction, agenda) => new ImapIntroducer(introduction, agenda),
+    watch: (client, witness) => new ImapWatch(options, client, witness),
   };
 }

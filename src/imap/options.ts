@@ -1,7 +1,7 @@
 /** What IMAP is told by the configuration, for one listener: plain data. */
 
 export interface ImapDialogueOptions {
-  /** In postern's own responses. */
+  /** In postern's own replies. */
   readonly hostname: string;
   /** Whose the client's STARTTLS is: the server's, ours, or nobody's, as TLS has begun already. */
   readonly startTls: "passed" | "offered" | "begun";

@@ -1,17 +1,40 @@
 /**
- * The words with which an IMAP session ends before an upstream has it: a BYE in place of the greeting (RFC 9051 7.1.5)
- * with a response code of RFC 5530 that says why.
+ * The words with which postern ends an IMAP session, a BYE (RFC 9051 7.1.5), and those with which it completes a command
+ * in the server's place; each with a response code that says why (RFC 5530).
  */
 import type { Address } from "../address.ts";
 import type { Dialogue } from "../dialogue.ts";
 import { bytesOf } from "../lines.ts";
 import type { SpokenReason } from "../outcome.ts";
 
+/** A completion, for the command's tag. */
+export type Reply = (tag: string) => Uint8Array;
+
+/** What postern answers to commands in the server's place. */
+export const replies = {
+  beginTls: completion("OK Begin TLS negotiation now"),
+  tlsUnavailable: completion("NO [UNAVAILABLE] TLS not available now, try again later"),
+  tlsActive: completion("BAD TLS already active"),
+  tooManyTls: completion("NO [LIMIT] Too many new TLS sessions, try again later"),
+  loginNeedsTls: completion("NO [PRIVACYREQUIRED] Login needs TLS"),
+  tooManyLogins: completion("NO [LIMIT] Too many login attempts, try again later"),
+  notBeforeLogin: completion("BAD Not before login"),
+} as const;
+
+function completion(text: string): Reply {
+  return (tag) => bytesOf(`${tag} ${text}\r\n`);
+}
+
 export const unavailable = bytesOf("* BYE [UNAVAILABLE] Service not available, try again later\r\n");
+export const unreadable = bytesOf("* BYE [CLIENTBUG] Commands that cannot be followed\r\n");
 
 const full = bytesOf("* BYE [LIMIT] Too many connections\r\n");
+const tooManyTls = bytesOf("* BYE [LIMIT] Too many new TLS sessions\r\n");
 const guessing = bytesOf("* BYE [LIMIT] Too many failed logins\r\n");
-export const unreadable = bytesOf("* BYE [CLIENTBUG] Commands that cannot be followed\r\n");
+const injected = bytesOf("* BYE [CLIENTBUG] Nothing may follow STARTTLS ahead of TLS\r\n");
+const tooLong = bytesOf("* BYE [LIMIT] Line too long\r\n");
+const tooManyCommands = bytesOf("* BYE [LIMIT] Too many commands at once\r\n");
+const tooManyErrors = bytesOf("* BYE [LIMIT] Too many errors\r\n");
 
 export const refusal: Dialogue["refusal"] = (reason: SpokenReason, client: Address | null): Uint8Array => {
   switch (reason) {
@@ -19,10 +42,19 @@ export const refusal: Dialogue["refusal"] = (reason: SpokenReason, client: Addre
     case "connection-rate":
       return client === null ? full : bytesOf(`* BYE [LIMIT] Too many connections from ${client.text}\r\n`);
     case "max-connections":
-    case "new-tls-session-rate":
       return full;
+    case "new-tls-session-rate":
+      return tooManyTls;
     case "auth-failure-rate":
       return guessing;
+    case "command-injection":
+      return injected;
+    case "line-too-long":
+      return tooLong;
+    case "too-many-commands":
+      return tooManyCommands;
+    case "too-many-errors":
+      return tooManyErrors;
     case "upstream-unavailable":
     case "upstream-timeout":
     case "identity-refused":
@@ -31,12 +63,8 @@ export const refusal: Dialogue["refusal"] = (reason: SpokenReason, client: Addre
       return unavailable;
     case "early-talk":
     case "not-smtp":
-    case "command-injection":
     case "bare-newline":
     case "nul-byte":
-    case "line-too-long":
-    case "too-many-commands":
-    case "too-many-errors":
     case "protocol-violation":
       return unreadable;
     default:

@@ -1,8 +1,8 @@
 /**
- * What IMAP is made of before login: tags, strings, lines that a literal continues (RFC 9051 4.3, 9), and a server's
- * responses. Pure: it owns the unfinished response and its bounds, and judges nothing.
+ * What IMAP is made of before login: tags, strings, and a server's responses, lines that literals may continue (RFC 9051
+ * 4.3, 7, 9). Pure: it owns the unfinished response and its bounds, and judges nothing.
  */
-import { Lines, textOf } from "../lines.ts";
+import { Lines, nothing, textOf } from "../lines.ts";
 
 /**
  * A tag, in RFC 9051's grammar less the `/`: Dovecot takes a tag that holds one, or more than 64 bytes, for no tag, and
@@ -14,14 +14,6 @@ export const tagPattern = "[!#$&',\\-.0-9:;<=>?@A-Z[\\]^_`a-z|}~]{1,64}";
 export const stringPattern =
   '(?:[!#$&\'+,\\-./0-9:;<=>?@A-Z[\\]^_`a-z|}~]+|"(?:[^"\\\\\\r\\n\\0]|\\\\["\\\\])*")';
 
-/** Two numbers: the literal's octets, and a `+` where the client does not wait (RFC 7888). There is no other sign. */
-export const literalPattern = "\\{(\\d{1,4})(\\+?)\\}";
-
-/** Whether some server might think that a literal follows this line. */
-export function endsLikeLiteral(line: string): boolean {
-  return /\{[^{}]*\}\r*\n$/.test(line);
-}
-
 /** A pre-login CAPABILITY line of a server with everything is below 1 KiB. */
 const LINE_BYTES_MAX = 8192;
 
@@ -32,17 +24,29 @@ const RESPONSE_BYTES_MAX = 32768;
 const dataWithLiteral = /^\* (?!(?:OK|NO|BAD|BYE|PREAUTH) ).*\{(\d{1,5})\}\r?\n$/is;
 const continuedByLiteral = /\{(\d{1,5})\}\r?\n$/;
 
-/** A server's responses, each as its first line; the literals of one that has them, and what follows, are dropped. */
+/** A server's responses, each whole with its literals: until it is, it is held here. */
 export class Responses {
   readonly #lines = new Lines(LINE_BYTES_MAX);
-  /** The first line of a response that goes on. */
-  #first: string | null = null;
-  #literalBytes = 0;
+  /** A response that goes on, as far as it has come: its lines, and a place for each literal. */
+  #parts: Uint8Array[] = [];
   #bytes = 0;
+  #literal: Uint8Array = nothing;
+  /** What the literal lacks. */
+  #missing = 0;
 
   /** A bound was broken: final. */
   get overrun(): boolean {
     return this.#lines.tooLong || this.#bytes > RESPONSE_BYTES_MAX;
+  }
+
+  /** Whether a response is not all there. */
+  get holds(): boolean {
+    return this.#lines.heldBytes > 0 || this.#parts.length > 0;
+  }
+
+  /** Whether something has come behind the last response. */
+  get hasMore(): boolean {
+    return this.#lines.unreadBytes > 0;
   }
 
   /** The chunk before it has to be used up: asked for responses until there was none. */
@@ -50,24 +54,20 @@ export class Responses {
     this.#lines.feed(chunk);
   }
 
-  /** The next response's first line, with its end; null when it is not all there. */
-  next(): string | null {
+  /** The next response: a view of the chunk where it has no literals and the chunk holds all of it. */
+  next(): Uint8Array | null {
     while (!this.overrun) {
-      this.#literalBytes -= this.#lines.take(this.#literalBytes).length;
-      if (this.#literalBytes > 0) return null;
+      this.#fill();
+      if (this.#missing > 0) return null;
       const line = this.#lines.next();
       if (line === null) return null;
-      const text = textOf(line);
-      const [, octets] = (this.#first === null ? dataWithLiteral : continuedByLiteral).exec(text) ?? [];
-      const first = this.#first ?? text;
-      if (octets === undefined) {
-        this.#first = null;
-        this.#bytes = 0;
-        return first;
-      }
-      this.#first = first;
-      this.#literalBytes = Number(octets);
-      this.#bytes += line.length + this.#literalBytes;
+      const isFirst = this.#parts.length === 0;
+      const [, octets] = (isFirst ? dataWithLiteral : continuedByLiteral).exec(textOf(line)) ?? [];
+      if (octets === undefined) return isFirst ? line : this.#end(line);
+      this.#missing = Number(octets);
+      this.#literal = new Uint8Array(this.#missing);
+      this.#parts.push(Uint8Array.from(line), this.#literal);
+      this.#bytes += line.length + this.#missing;
     }
     return null;
   }
@@ -76,18 +76,44 @@ export class Responses {
   rest(): Uint8Array {
     return this.#lines.rest();
   }
+
+  #fill(): void {
+    const part = this.#lines.take(this.#missing);
+    this.#literal.set(part, this.#literal.length - this.#missing);
+    this.#missing -= part.length;
+  }
+
+  #end(line: Uint8Array): Uint8Array {
+    const response = Buffer.concat([...this.#parts, line]);
+    this.#parts = [];
+    this.#bytes = 0;
+    this.#literal = nothing;
+    return response;
+  }
 }
 
 /** How the server ended a command. */
 export interface Completion {
   readonly tag: string;
-  readonly ok: boolean;
+  readonly status: "OK" | "NO" | "BAD";
+  /** The response code in capitals, without what stands behind it (RFC 9051 7.1); null where there is none. */
+  readonly code: string | null;
 }
 
-const completion = new RegExp(`^(${tagPattern}) (OK|NO|BAD)(?= |\\r?\\n)`, "i");
+const completion = new RegExp(
+  `^(${tagPattern}) (?:(OK)|(NO)|BAD)(?: \\[([^\\] \\r\\n]+)|(?= |\\r?\\n))`,
+  "i",
+);
 
 /** The completion in a response; null when it is another one. */
 export function completionOf(response: string): Completion | null {
-  const [, tag, status] = completion.exec(response) ?? [];
-  return tag === undefined || status === undefined ? null : { tag, ok: status.toUpperCase() === "OK" };
+  const [, tag, ok, no, code] = completion.exec(response) ?? [];
+  if (tag === undefined) return null;
+  const refused = no === undefined ? "BAD" : "NO";
+  return { tag, status: ok === undefined ? refused : "OK", code: code?.toUpperCase() ?? null };
+}
+
+/** The server ends the session (RFC 9051 7.1.5). */
+export function isBye(response: string): boolean {
+  return /^\* BYE(?= |\r?\n)/i.test(response);
 }

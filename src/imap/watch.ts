@@ -1,259 +1,391 @@
 /**
- * Follows an IMAP session until it is logged in or encrypted, so that no ID command of the client's carries an identity
- * (`x-` fields): what came to Dovecot from a client would otherwise pass for the gateway's own word.
+ * Follows an IMAP session in both directions until it is logged in or encrypted: asks whether the client may log in as it
+ * does, refuses what it may not, tells what became of its logins, and lets no ID command of the client's carry an identity
+ * (`x-` fields), which would pass for the gateway's own word.
  *
  * The danger is a byte that we take for data and the server for a command, or the other way round. So a line is held
  * until it is whole, and passes only if every server reads it alike: it ends at LF (a CR alone or a NUL is refused), it
- * has a proper tag, and where it might announce a literal its words must be beyond doubt. Where the server may choose
- * what the client's next bytes are (behind AUTHENTICATE, STARTTLS, a literal that waits), the client has to wait for it.
+ * has a proper tag, and where it might announce a literal its words must be beyond doubt. What a client sends behind
+ * `{n+}` has to be data for all: so nothing but LOGIN and ID may have literals, LOGIN only in place of its strings, and ID
+ * only such as do not wait, for it is held until it is whole. A server that knows no `{n+}` reads a command in it: its
+ * answer to that is one to nothing, and ends the session.
+ *
+ * Where the server's answer decides what the client's next bytes are (ahead of its greeting, behind LOGIN and each of its
+ * literals that wait, AUTHENTICATE, STARTTLS), they are kept back until it is there. So there is one login at a time, and
+ * none passes whose forerunner's failure is not counted.
  *
  * - `command`: the client's next line is a command.
  * - `continued`: the command goes on behind a literal.
- * - `answer`: the server's turn; the client says nothing until it has spoken.
+ * - `answer`: the server's turn.
  * - `response`: the client's next line belongs to the AUTHENTICATE before.
- * - `opaque`: logged in, or TLS: nothing more is followed.
+ * - `securing`: the client begins TLS with us, and says nothing before it has.
+ * - `opaque`: logged in, or TLS with the server: nothing more is followed.
  *
  * RFC 9051 6.2 (commands before login), 7.5 and RFC 7888 (literals), 5.5 (pipelining).
  */
-import type { Conclusion, Stage, Watch } from "../dialogue.ts";
+import type { Address } from "../address.ts";
+import type { Conclusion, Stage, Watch, Witness } from "../dialogue.ts";
 import { bytesOf, Lines, nothing, textOf } from "../lines.ts";
+import type { SpokenReason } from "../outcome.ts";
+import { Answers, type Judge } from "./answers.ts";
+import { type Command, commandOf, Extent, isTooDeep, literalOf, literalPlaces } from "./commands.ts";
 import { withoutIdentity } from "./id.ts";
-import { unavailable, unreadable } from "./refuse.ts";
-import {
-  completionOf,
-  endsLikeLiteral,
-  literalPattern,
-  Responses,
-  stringPattern,
-  tagPattern,
-} from "./scan.ts";
+import { Logins } from "./login.ts";
+import type { ImapDialogueOptions } from "./options.ts";
+import { type Reply, refusal, replies, unavailable } from "./refuse.ts";
+import type { Completion } from "./scan.ts";
+import { Securing } from "./securing.ts";
 
-type State = "command" | "continued" | "answer" | "response" | "opaque";
+type State = "command" | "continued" | "answer" | "response" | "securing" | "opaque";
 
 /** What RFC 4954 4 asks of an AUTH line in SMTP, for the same mechanisms; Dovecot takes 8192. */
 const LINE_BYTES_MAX = 12288;
 
-/** Dovecot's MAX_IMAP_LINE, literals included: beyond it, it reads a literal's bytes as commands. */
-const COMMAND_BYTES_MAX = 8192;
+/** So many of its commands postern itself refuses in a session: as many as Postfix does (smtpd_hard_error_limit). */
+const ERRORS_MAX = 20;
 
-/** How many commands may await their completion: far more than a client has to say before it is logged in. */
-const COMMANDS_MAX = 32;
-
-interface Command {
-  readonly tag: string;
-  /** In upper case; empty when the line has a tag alone. */
-  readonly verb: string;
-}
-
-/** Whose OK ends our reading. */
-const lastVerbs = new Set(["LOGIN", "AUTHENTICATE", "STARTTLS"]);
-
-/**
- * One space, as the grammar has it: with two, Dovecot sees an empty command, and what we took for a literal is the next.
- * A verb is letters and digits, with signs in some extensions'.
- */
-const commandHead = new RegExp(`^(${tagPattern})(?: ([\\w.-]+)(?=[ \\r\\n])|(?=\\r?\\n))`);
-const loginLiteral = new RegExp(`^[^ ]+ LOGIN (?:${stringPattern} )?${literalPattern}\\r?\\n$`, "i");
-const nextLiteral = new RegExp(`^ ${literalPattern}\\r?\\n$`);
-const idLiteral = new RegExp(`${literalPattern}\\r?\\n$`);
 /** In base64 there is no space, so that this line is no command either, should the server have given up meanwhile. */
 const responseLine = /^(?:[A-Za-z0-9+/=]*|\*)\r?\n$/;
 
-export class IdentityWatch implements Watch {
+/** What becomes of a command that comes in parts: of LOGIN the parts pass, or none does; ID is held until it is whole. */
+type Handling = "passed" | "dropped" | "held";
+
+export class ImapWatch implements Watch, Judge {
   conclusion: Conclusion | null = null;
+  readonly #client: Address;
+  readonly #witness: Witness;
+  readonly #securing: Securing;
+  readonly #answers: Answers;
+  readonly #logins = new Logins();
   readonly #lines = new Lines(LINE_BYTES_MAX);
-  readonly #responses = new Responses();
-  #state: State = "command";
-  /** The commands that the server has not completed, oldest first. It completes those of one tag in their order. */
-  readonly #commands: Command[] = [];
+  readonly #extent = new Extent();
+  #state: State = "answer";
+  /** Where the server's asking for more leads from `answer`; null where it has nothing to ask for. */
+  #onward: "continued" | "response" | null = null;
+  /** The command at hand, and what becomes of its parts. */
   #current: Command | null = null;
-  #commandBytes = 0;
-  /** What is left of a literal before the command goes on. */
-  #literalBytes = 0;
-  /** An ID command as far as it has come: held until it is whole. */
-  #id: string | null = null;
+  #handling: Handling = "passed";
+  /** An ID command as far as it has come. */
+  #id = "";
   #changed = false;
+  /** What the client said ahead of the server's answer. */
+  #ahead: Uint8Array = nothing;
+  #errors = 0;
+
+  constructor(options: ImapDialogueOptions, client: Address, witness: Witness) {
+    this.#client = client;
+    this.#witness = witness;
+    this.#securing = new Securing(options);
+    this.#answers = new Answers(this, this.#securing.offer);
+  }
 
   get stage(): Stage {
-    return this.#state === "opaque" && !this.#holding ? "opaque" : "following";
+    switch (this.#state) {
+      case "answer":
+        return this.#ahead.length > 0 ? "waiting" : "following";
+      case "opaque":
+        return this.#isHolding ? "following" : "opaque";
+      case "securing":
+        return "securing";
+      case "command":
+      case "continued":
+      case "response":
+        return "following";
+      default:
+        return this.#state satisfies never;
+    }
   }
 
   client(chunk: Uint8Array): Uint8Array {
     if (this.conclusion !== null) return nothing;
-    this.#changed = this.#holding;
-    this.#lines.feed(chunk);
+    this.#changed = this.#isHolding;
+    this.#lines.feed(this.#ahead.length === 0 ? chunk : Buffer.concat([this.#ahead, chunk]));
+    this.#ahead = nothing;
     const passed: Uint8Array[] = [];
-    while (this.#lines.unreadBytes > 0 && this.conclusion === null) {
-      const bytes = this.#state === "opaque" ? this.#release() : this.#next();
+    while (this.#lines.unreadBytes > 0 && this.#state !== "answer" && this.conclusion === null) {
+      const bytes = this.#next();
       if (bytes !== null) passed.push(bytes);
+      else this.#changed = true;
     }
-    const unchanged = !this.#changed && !this.#holding && this.conclusion === null;
-    return unchanged ? chunk : Buffer.concat(passed);
+    if (this.#lines.unreadBytes > 0) this.#keepAhead();
+    this.#beginTls();
+    return this.#changed || this.#isHolding ? Buffer.concat(passed) : chunk;
   }
 
   server(chunk: Uint8Array): Uint8Array {
-    this.#responses.feed(chunk);
-    while (this.#state !== "opaque" && this.conclusion === null) {
-      const response = this.#responses.next();
-      if (response === null) {
-        if (this.#responses.overrun) this.#astray("overlong response");
-        break;
-      }
-      if (response.startsWith("+")) this.#continue();
-      else this.#complete(response);
-    }
-    return chunk;
+    const passed = this.#answers.feed(chunk);
+    this.#beginTls();
+    return passed;
   }
 
-  /** Nothing is said in the server's place. */
   due(): Uint8Array {
-    return nothing;
+    return this.#answers.due();
   }
 
-  /** TLS passes through, or has begun before the first byte. */
-  secured(): void {}
+  /** RFC 9051 6.2.1: what the client knew of the server is void, and it asks again. The server knows nothing of it. */
+  secured(): void {
+    this.#securing.done();
+    this.#answers.offer(this.#securing.offer);
+    this.#proceed();
+  }
 
-  /** A server that has more to say than its end says it itself (RFC 9051 7.1.5). */
   lost(): Uint8Array {
-    return nothing;
+    return this.#answers.owes ? this.#farewell(unavailable) : nothing;
   }
 
-  get #holding(): boolean {
-    return this.#lines.heldBytes > 0 || this.#id !== null;
+  /** Nothing behind a BYE of the server's own. */
+  #farewell(words: Uint8Array): Uint8Array {
+    return this.#answers.hasParted ? nothing : words;
   }
 
-  /** All that was held back, and what has come behind it. */
-  #release(): Uint8Array {
-    const id = bytesOf(this.#id ?? "");
-    this.#id = null;
-    return Buffer.concat([id, this.#lines.rest()]);
+  get #isHolding(): boolean {
+    return this.#lines.heldBytes > 0 || this.#id !== "" || this.#ahead.length > 0;
+  }
+
+  /** Behind STARTTLS they would be carried into the session that TLS is to protect (CVE-2011-0411). */
+  #keepAhead(): void {
+    this.#changed = true;
+    const ahead = this.#lines.rest();
+    if (this.conclusion !== null) return;
+    if (this.#current?.verb === "STARTTLS") this.#finish("command-injection");
+    else this.#ahead = Uint8Array.from(ahead);
   }
 
   /** What passes of the next line or literal; null when it is held, or refused. */
   #next(): Uint8Array | null {
-    if (this.#state === "answer") return this.#fail("bytes ahead of the server's answer");
-    if (this.#literalBytes > 0) return this.#literal();
-    const line = this.#lines.next();
-    if (line === null) return this.#lines.tooLong ? this.#fail("overlong line") : null;
-    const text = textOf(line);
-    if (/\0|\r(?!\n)/.test(text)) return this.#fail("NUL or bare CR");
     switch (this.#state) {
       case "command":
-        return this.#command(line, text);
       case "continued":
-        return this.#id === null ? this.#argument(line, text, nextLiteral) : this.#identity(text);
       case "response":
-        if (!responseLine.test(text)) return this.#fail("malformed response to AUTHENTICATE");
-        this.#state = "answer";
-        return line;
+        return this.#extent.left > 0 ? this.#literal() : this.#line();
+      case "securing":
+        return this.#finish("command-injection");
+      case "answer":
       case "opaque":
-        return line;
+        return this.#lines.rest();
       default:
         return this.#state satisfies never;
     }
   }
 
   #literal(): Uint8Array | null {
-    const part = this.#lines.take(this.#literalBytes);
-    this.#literalBytes -= part.length;
-    if (this.#id === null) return part;
-    this.#id += textOf(part);
-    return null;
+    const part = this.#lines.take(this.#extent.left);
+    this.#extent.left -= part.length;
+    // RFC 9051 9: a literal has no NUL, and of what a server makes of one we know nothing.
+    if (part.includes(0)) return this.#finish("nul-byte");
+    if (this.#handling === "held") this.#id += textOf(part);
+    if (this.#handling !== "passed") return null;
+    this.#logins.literal(part);
+    return part;
+  }
+
+  #line(): Uint8Array | null {
+    const line = this.#lines.next();
+    if (line === null) return this.#lines.tooLong ? this.#finish("line-too-long") : null;
+    const text = textOf(line);
+    if (text.includes("\0")) return this.#finish("nul-byte");
+    if (/\r(?!\n)/.test(text)) return this.#finish("bare-newline");
+    if (this.#state === "response") return this.#respond(line, text);
+    if (isTooDeep(text)) return this.#violate("lists within lists");
+    if (this.#state === "command") return this.#command(line, text);
+    return this.#handling === "held" ? this.#identity(text) : this.#argument(line, text, literalPlaces.next);
+  }
+
+  #respond(line: Uint8Array, text: string): Uint8Array | null {
+    if (!responseLine.test(text)) return this.#violate("malformed response to AUTHENTICATE");
+    this.#logins.respond(line);
+    return this.#wait(line, "response");
   }
 
   #command(line: Uint8Array, text: string): Uint8Array | null {
     // A blank line is answered without a tag, so that it is not awaited either.
     if (/^\r?\n$/.test(text)) return line;
-    const [, tag, verb = ""] = commandHead.exec(text) ?? [];
-    if (tag === undefined) return this.#fail("malformed command");
-    if (this.#commands.length === COMMANDS_MAX) return this.#fail("too many commands at once");
-    this.#current = { tag, verb: verb.toUpperCase() };
-    this.#commands.push(this.#current);
-    this.#commandBytes = 0;
-    switch (this.#current.verb) {
+    const command = commandOf(text);
+    if (command === null) return this.#violate("malformed command");
+    if (!this.#answers.hasRoom) return this.#finish("too-many-commands");
+    this.#current = command;
+    this.#extent.begin();
+    switch (command.verb) {
       case "ID":
-        this.#id = "";
+        this.#handling = "held";
         return this.#identity(text);
       case "LOGIN":
-        return this.#argument(line, text, loginLiteral);
+        return this.#login(command, line, text);
       case "AUTHENTICATE":
       case "STARTTLS":
-        if (endsLikeLiteral(text)) return this.#fail("misplaced literal");
-        this.#state = "answer";
-        return line;
+      case "COMPRESS":
+      case null:
+        if (literalOf(text, null) !== "none") return this.#violate("misplaced literal");
+        return this.#simple(command, line, text);
       default:
-        return endsLikeLiteral(text) ? this.#fail("misplaced literal") : line;
+        return command.verb satisfies never;
     }
   }
 
-  /** A line of LOGIN: either its last, or `pattern` makes sure that all servers see the literal that follows. */
-  #argument(line: Uint8Array, text: string, pattern: RegExp): Uint8Array | null {
-    this.#commandBytes += text.length;
-    this.#state = "command";
-    if (!endsLikeLiteral(text)) return line;
-    const [, octets, plus] = pattern.exec(text) ?? [];
-    if (octets === undefined) return this.#fail("misplaced literal");
-    this.#state = plus === "+" ? "continued" : "answer";
-    return this.#announce(Number(octets)) ? line : null;
+  /** A command that is one line. */
+  #simple(command: Command, line: Uint8Array, text: string): Uint8Array | null {
+    if (command.verb === "AUTHENTICATE") {
+      if (!this.#admits(command)) return null;
+      this.#logins.beginSasl(text);
+      this.#answers.expect(command);
+      return this.#wait(line, "response");
+    }
+    if (!this.#extent.line(text)) return this.#finish("line-too-long");
+    if (command.verb === "STARTTLS") return this.#startTls(command, line);
+    // Logins could not be followed inside it, and no server compresses before them (RFC 4978 3).
+    if (command.verb === "COMPRESS") return this.#refuse(command, replies.notBeforeLogin);
+    this.#answers.expect(command);
+    return line;
   }
 
-  /** A line of an ID command, which is held until it is whole: where its literals end is checked when it is read. */
+  #login(command: Command, line: Uint8Array, text: string): Uint8Array | null {
+    const admits = this.#admits(command);
+    if (this.conclusion !== null) return null;
+    this.#handling = admits ? "passed" : "dropped";
+    if (admits) {
+      this.#logins.beginPlain(text);
+      this.#answers.expect(command);
+    }
+    return this.#argument(line, text, literalPlaces.login);
+  }
+
+  /** Whether a login may go on to the server; where not, the client has its answer already. */
+  #admits(command: Command): boolean {
+    if (!this.#witness.allows("auth-rate")) this.#refuse(command, replies.tooManyLogins, "auth-rate");
+    else if (this.#securing.loginHasToWait) this.#refuse(command, replies.loginNeedsTls);
+    else if (!this.#witness.mayLogIn()) this.#finish("auth-failure-rate");
+    else return true;
+    return false;
+  }
+
+  /** A line of LOGIN. Of one that was refused, what the client does not wait with is still to come. */
+  #argument(line: Uint8Array, text: string, place: RegExp): Uint8Array | null {
+    const literal = this.#announced(text, place);
+    if (literal === null) return null;
+    const passes = this.#handling === "passed";
+    if (literal !== "none" && !literal.waits) this.#state = "continued";
+    else if (passes) return this.#wait(line, literal === "none" ? null : "continued");
+    else this.#proceed();
+    return passes ? line : null;
+  }
+
+  /** A line of an ID command: where its literals end is checked when it is read. */
   #identity(text: string): Uint8Array | null {
-    this.#commandBytes += text.length;
-    if (this.#commandBytes > COMMAND_BYTES_MAX) return this.#fail("overlong command");
-    const command = (this.#id ?? "") + text;
-    const [, octets, plus] = idLiteral.exec(text) ?? [];
-    if (octets !== undefined) {
+    const literal = this.#announced(text, literalPlaces.id);
+    if (literal === null) return null;
+    this.#id += text;
+    if (literal !== "none") {
       // The server would have to ask for it, and it has not even seen the command.
-      if (plus !== "+") return this.#fail("ID with a literal that waits");
-      this.#id = command;
+      if (literal.waits) return this.#violate("ID with a literal that waits");
       this.#state = "continued";
-      this.#announce(Number(octets));
       return null;
     }
-    const cleared = withoutIdentity(command);
-    if (cleared === null) return this.#fail("malformed ID");
-    if (cleared !== command) this.#changed = true;
-    this.#id = null;
-    this.#state = "command";
+    const cleared = withoutIdentity(this.#id);
+    if (cleared === null) return this.#violate("malformed ID");
+    if (cleared !== this.#id) this.#changed = true;
+    this.#id = "";
+    this.#answers.expect(this.#current!);
+    this.#proceed();
     return bytesOf(cleared);
   }
 
-  #announce(octets: number): boolean {
-    this.#literalBytes = octets;
-    this.#commandBytes += octets;
-    if (this.#commandBytes > COMMAND_BYTES_MAX) this.#fail("overlong command");
-    return this.conclusion === null;
+  /** The literal that the line announces, within bounds; null when the session has ended. */
+  #announced(text: string, place: RegExp): ReturnType<typeof literalOf> {
+    const literal = literalOf(text, place);
+    if (literal === null) return this.#violate("misplaced literal");
+    const fits = this.#extent.line(text) && (literal === "none" || this.#extent.literal(literal.octets));
+    return fits ? literal : this.#violate("overlong command");
   }
 
-  /** The server asks the client to go on. */
-  #continue(): void {
-    if (this.#state !== "answer") return;
-    if (this.#current?.verb === "LOGIN") this.#state = "continued";
-    if (this.#current?.verb === "AUTHENTICATE") this.#state = "response";
-  }
-
-  #complete(response: string): void {
-    const completion = completionOf(response);
-    const index = this.#commands.findIndex(({ tag }) => tag === completion?.tag);
-    const [command] = index < 0 ? [] : this.#commands.splice(index, 1);
-    if (completion === null || command === undefined) return;
-    if (completion.ok && lastVerbs.has(command.verb)) {
-      this.#state = "opaque";
-    } else if (command === this.#current && this.#state !== "command") {
-      if (this.#state === "continued") this.#astray("answer ahead of the command's end");
-      this.#state = "command";
-      this.#literalBytes = 0;
+  /** Where TLS ends here the server hears nothing of it: what could be void there before login is ours alone, the ID. */
+  #startTls(command: Command, line: Uint8Array): Uint8Array | null {
+    if (this.#securing.isServers) {
+      this.#answers.expect(command);
+      return this.#wait(line, null);
     }
+    const reply = this.#securing.refusal(this.#witness);
+    if (reply !== null) return this.#refuse(command, reply);
+    this.#changed = true;
+    return this.#wait(nothing, null);
   }
 
-  #fail(detail: string): null {
-    this.conclusion ??= { outcome: "refused", reason: "protocol-violation", detail, words: unreadable };
-    return null;
+  /** The go-ahead comes when the server has completed all before it, so that nothing can be taken for a word inside TLS. */
+  #beginTls(): void {
+    const { verb, tag } = this.#current ?? { verb: null, tag: "" };
+    if (this.#state !== "answer" || verb !== "STARTTLS" || this.#securing.isServers) return;
+    if (!this.#answers.isIdle || this.conclusion !== null) return;
+    this.#state = "securing";
+    this.#answers.say(replies.beginTls(tag));
+  }
+
+  /** It is the server's turn; `onward` is where its asking for more leads. */
+  #wait(passed: Uint8Array, onward: "continued" | "response" | null): Uint8Array {
+    this.#state = "answer";
+    this.#onward = onward;
+    return passed;
+  }
+
+  /** The client's next line is a command. */
+  #proceed(): void {
+    this.#state = "command";
+    this.#extent.begin();
+  }
+
+  /** A command that gets no further; the session goes on, unless there were too many of them. */
+  #refuse({ tag }: Command, reply: Reply, reason: "auth-rate" | "too-many-errors" = "too-many-errors"): null {
+    this.#answers.say(reply(tag));
+    this.#errors++;
+    if (this.#errors < ERRORS_MAX) return null;
+    const words = this.#words("too-many-errors");
+    return this.#conclude({ outcome: "refused", reason, detail: null, words });
+  }
+
+  #violate(detail: string): null {
+    return this.#finish("protocol-violation", detail);
+  }
+
+  /** The client has had its last chance. */
+  #finish(reason: SpokenReason, detail: string | null = null): null {
+    return this.#conclude({ outcome: "refused", reason, detail, words: this.#words(reason) });
+  }
+
+  #words(reason: SpokenReason): Uint8Array {
+    return this.#farewell(refusal(reason, this.#client));
   }
 
   /** The server's fault, for which the client is told to come back. */
-  #astray(detail: string): void {
-    this.conclusion ??= { outcome: "failed", reason: "protocol-violation", detail, words: unavailable };
+  astray(detail: string, reason: "protocol-violation" | "response-injection" = "protocol-violation"): void {
+    this.#conclude({ outcome: "failed", reason, detail, words: this.#farewell(unavailable) });
+  }
+
+  #conclude(conclusion: Conclusion): null {
+    this.conclusion ??= conclusion;
+    this.#answers.stop();
+    this.#lines.rest();
+    this.#ahead = nothing;
+    this.#id = "";
+    return null;
+  }
+
+  greeted(): void {
+    this.#proceed();
+  }
+
+  continued(): void {
+    if (this.#state !== "answer" || this.#onward === null) this.astray("continuation of nothing");
+    else this.#state = this.#onward;
+  }
+
+  completed(command: Command, completion: Completion): void {
+    if (command !== this.#current || this.#state === "command") return;
+    if (this.#state === "continued") return this.astray("answer ahead of the command's end");
+    const ok = completion.status === "OK";
+    if (command.verb === "STARTTLS") {
+      // What the server says ahead of TLS would be read as if it had come inside (CVE-2011-0411 and its like).
+      if (ok && this.#answers.hasMore) return this.astray("bytes behind the go-ahead", "response-injection");
+    } else this.#logins.settle(completion, this.#witness);
+    if (!ok) return this.#proceed();
+    this.#state = "opaque";
+    this.#answers.release();
   }
 }

@@ -7,26 +7,26 @@ import { bytesOf, textOf } from "../../src/lines.ts";
 t.test("imapDialogue offers every part when it is asked", async (t) => {
   const dialogue = imapDialogue({
     hostname: "mail.example.test",
-    startTls: "passed",
-    loginNeedsTls: false,
+    startTls: "offered",
+    loginNeedsTls: true,
   });
   const endpoint = { address: Address.v4(0xcb007107), port: 4 };
   const introduction = { client: endpoint, destination: endpoint, sessionId: "s", tls: null };
-  const introducer = dialogue.introduce(introduction, { startsTls: false, names: true });
+  const introducer = dialogue.introduce(introduction, { startsTls: true, names: false });
   const step = introducer.feed(bytesOf("* OK hi\r\n"));
-  t.equal(step.kind === "more" && textOf(step.send), "postern1 CAPABILITY\r\n");
+  t.equal(step.kind === "more" && textOf(step.send), "postern0 STARTTLS\r\n");
   t.match(textOf(dialogue.refusal("max-connections", null)), /^\* BYE /);
   t.match(textOf(dialogue.monitor(true).greeting), /^\* OK .*mail\.example\.test/);
-  const chunk = bytesOf('a ID ("x-a" "b")\r\n');
   const witness = {
-    allows: () => true,
+    allows: () => false,
     maySecure: () => "allowed" as const,
     mayLogIn: () => true,
     message: () => {},
     login: () => {},
   };
   const watch = dialogue.watch(endpoint.address, witness);
-  t.equal(textOf(watch.client(chunk)), "a ID NIL\r\n");
-  t.equal(watch.server(chunk), chunk);
-  t.equal(watch.due().length, 0);
+  const shown = watch.server(bytesOf("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hi\r\n"));
+  t.equal(textOf(shown), "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] hi\r\n");
+  watch.client(bytesOf("a LOGIN joe x\r\n"));
+  t.equal(textOf(watch.due()), "a NO [LIMIT] Too many login attempts, try again later\r\n");
 });

@@ -18,7 +18,9 @@ function start(t: Test, upstream: Upstream): Promise<Gateway> {
 /** Our ID of a client, less the session's id, which nobody knows beforehand. */
 function idOf(source: string, destination: string): RegExp {
   const fields = `"x-originating-ip" "${source}" "x-originating-port" "40123" "x-connected-ip" "${destination}" "x-connected-port" "25"`;
-  return new RegExp(`^(\\S+) ID \\(${fields.replaceAll(".", "\\.")} "x-session-id" "[\\w-]+"\\)\r\n$`);
+  return new RegExp(
+    `^(\\S+) ID \\(${fields.replaceAll(".", "\\.")} "x-session-id" "[\\w-]+" "x-client-transport" "insecure" "x-proxy-ttl" "4"\\)\r\n$`,
+  );
 }
 
 /** Answers our ID, and gives its tag. */

@@ -7,13 +7,15 @@ import { End } from "./end.ts";
 import { clients, concurrency, metric, metricIs } from "./look.ts";
 import { greeting, startUpstream } from "./upstream.ts";
 
-const hello = "220 upstream\r\n";
+/** What a client hears first where it is let in. */
+const helloOf = (listener: string) => (listener === "imap" ? "* OK upstream\r\n" : "220 upstream\r\n");
 const threads = 4;
 
 async function start(t: Test, limits: Readonly<Record<string, object>>): Promise<Gateway> {
-  const upstream = await startUpstream(t, { script: greeting(hello) });
+  const upstream = await startUpstream(t, { script: greeting(helloOf("smtp")) });
+  const imap = await startUpstream(t, { script: greeting(helloOf("imap")) });
   const listener = (protocol: "smtp" | "imap" | "tcp", set: string, tls?: "passthrough") => ({
-    ...behindProxy(protocol, "servers", tls),
+    ...behindProxy(protocol, protocol === "imap" ? "imap" : "servers", tls),
     limits: set,
   });
   const [first = "", second = first] = Object.keys(limits);
@@ -26,7 +28,7 @@ async function start(t: Test, limits: Readonly<Record<string, object>>): Promise
       tcp: listener("tcp", first),
       submission: listener("smtp", second),
     },
-    pools: { servers: poolOf(upstream.port, "none") },
+    pools: { servers: poolOf(upstream.port, "none"), imap: poolOf(imap.port, "none") },
     limits,
   });
 }
@@ -47,7 +49,7 @@ async function comeAtOnce(
     Array.from({ length: count }, (_, index) => come(t, gateway, listener, source(index))),
   );
   const heard = await Promise.all(ends.map((end) => end.line()));
-  return { ends, inside: heard.filter((line) => line === hello).length, heard };
+  return { ends, inside: heard.filter((line) => line === helloOf(listener)).length, heard };
 }
 
 const words = (address: string) => ({
@@ -62,7 +64,7 @@ t.test("connectionCount refuses in Postfix's words, and counts with what is open
   for (const source of ["203.0.113.7", "2001:db8::7"]) {
     for (const [listener, expected] of Object.entries(words(source))) {
       const inside = await come(t, gateway, listener, source);
-      t.equal(await inside.line(), hello);
+      t.equal(await inside.line(), helloOf(listener));
       const refused = await come(t, gateway, listener, source);
       t.equal(await refused.rest(), expected);
       refused.end();
@@ -81,7 +83,7 @@ t.test("connectionCount refuses in Postfix's words, and counts with what is open
       inside.reset();
       await until("the place", async () => (await concurrency(gateway)) === 0);
       const next = await come(t, gateway, listener, source);
-      t.equal(await next.line(), hello, "a place that is left is free");
+      t.equal(await next.line(), helloOf(listener), "a place that is left is free");
       next.reset();
     }
   }
@@ -116,8 +118,12 @@ t.test("connectionRate counts all that come in a window, refused ones too", asyn
   t.equal(await late.rest(), words("203.0.113.7").smtp);
   const line = await gateway.waitForLine("the refusal", (line) => line.event === "sec.limit");
   t.match(line, { reason: "connection-rate", limit: 10, dryRun: false });
-  t.equal(await (await come(t, gateway, "smtp", "203.0.113.8")).line(), hello, "another client");
-  t.equal(await (await come(t, gateway, "submission", "203.0.113.7")).line(), hello, "another scope");
+  t.equal(await (await come(t, gateway, "smtp", "203.0.113.8")).line(), helloOf("smtp"), "another client");
+  t.equal(
+    await (await come(t, gateway, "submission", "203.0.113.7")).line(),
+    helloOf("smtp"),
+    "another scope",
+  );
 });
 
 t.test("a network of IPv6 addresses is one client, and exceptions are none", async (t) => {

@@ -18,7 +18,7 @@ t.test(
     });
     for (const [listener, hello] of [
       ["smtp", "220 upstream\r\n"],
-      ["imap", "* OK"],
+      ["imap", "* OK upstream\r\n"],
     ] as const) {
       const client = await End.connect(
         t,
