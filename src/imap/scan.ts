@@ -87,7 +87,6 @@ export class Responses {
     const response = Buffer.concat([...this.#parts, line]);
     this.#parts = [];
     this.#bytes = 0;
-    this.#literal = nothing;
     return response;
   }
 }

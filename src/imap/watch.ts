@@ -97,7 +97,6 @@ export class ImapWatch implements Watch, Judge {
   }
 
   client(chunk: Uint8Array): Uint8Array {
-    if (this.conclusion !== null) return nothing;
     this.#changed = this.#isHolding;
     this.#lines.feed(this.#ahead.length === 0 ? chunk : Buffer.concat([this.#ahead, chunk]));
     this.#ahead = nothing;
@@ -240,7 +239,6 @@ export class ImapWatch implements Watch, Judge {
 
   #login(command: Command, line: Uint8Array, text: string): Uint8Array | null {
     const admits = this.#admits(command);
-    if (this.conclusion !== null) return null;
     this.#handling = admits ? "passed" : "dropped";
     if (admits) {
       this.#logins.beginPlain(text);
@@ -361,9 +359,6 @@ export class ImapWatch implements Watch, Judge {
   #conclude(conclusion: Conclusion): null {
     this.conclusion ??= conclusion;
     this.#answers.stop();
-    this.#lines.rest();
-    this.#ahead = nothing;
-    this.#id = "";
     return null;
   }
 

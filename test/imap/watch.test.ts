@@ -157,6 +157,19 @@ t.test("ImapWatch is opaque when the client is logged in or encrypted", async (t
   }
 });
 
+t.test("ImapWatch passes all that comes behind the OK to a login, in any cuts", async (t) => {
+  const answer = "a OK in\r\n* 1 EXISTS\r\n* BYE {3";
+  for (let cut = 0; cut <= answer.length; cut++) {
+    const followed = greeted().play([
+      ["C", "a LOGIN joe x\r\n"],
+      ["S", answer.slice(0, cut)],
+      ["S", answer.slice(cut)],
+    ]);
+    t.equal(followed.toClient, greeting + answer);
+    t.equal(followed.end, "opaque");
+  }
+});
+
 t.test("ImapWatch goes on when login fails, or was never tried", async (t) => {
   for (const script of [
     [
