@@ -94,12 +94,16 @@ export class Extent {
   }
 }
 
-/** Whether lists are opened within lists so often that a server might run out of memory by it. */
+/** Whether lists are opened within lists so often that a server might run out of memory by it; in strings none are. */
 export function isTooDeep(line: string): boolean {
   let depth = 0;
-  for (const sign of line.replace(/"(?:[^"\\]|\\.)*"/g, "")) {
-    if (sign === "(") depth++;
-    if (sign === ")") depth--;
+  let isQuoted = false;
+  for (let index = 0; index < line.length; index++) {
+    const sign = line[index];
+    if (sign === '"') isQuoted = !isQuoted;
+    else if (isQuoted && sign === "\\") index++;
+    else if (!isQuoted && sign === "(") depth++;
+    else if (!isQuoted && sign === ")") depth = Math.max(0, depth - 1);
     if (depth > DEPTH_MAX) return true;
   }
   return false;

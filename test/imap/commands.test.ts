@@ -75,9 +75,12 @@ t.test("isTooDeep counts lists within lists when they are not quoted", async (t)
     [`${"(".repeat(8)}${")".repeat(8)}`.repeat(9), false],
     [`"${"(".repeat(9)}"`, false],
     [`"\\"${"(".repeat(9)}"`, false],
-    [`"${"(".repeat(9)}`, true],
+    [`"\\\\" ${"(".repeat(9)}`, true],
+    [`\\"" ${"(".repeat(9)}`, true],
+    [`"${"(".repeat(9)}`, false],
     [`"a" ${"(".repeat(9)}`, true],
-    [`${")".repeat(9)}${"(".repeat(9)}`, false],
+    [`${")".repeat(9)}${"(".repeat(8)}`, false],
+    [`${")".repeat(9)}${"(".repeat(9)}`, true],
   ] as const)
     t.equal(isTooDeep(line), deep, line);
 });

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import t from "tap";
 import { bytesOf } from "../../src/lines.ts";
+import { anyCuts } from "../cuts.ts";
 import { Followed } from "./follow.ts";
 import { ModelServer } from "./model.ts";
 
@@ -98,4 +99,48 @@ t.test("ImapWatch comes to the same end when both directions are cut and mixed",
   );
   t.ok(logins > 500, "there were logins");
   t.ok(ids > 500, "there were IDs");
+});
+
+t.test("ImapWatch says the same when either side says anything in any cuts", async () => {
+  const client = fc.constantFrom(
+    'z ID ("x-originating-ip" "192.0.2.99")\r\n',
+    'b ID ("a" {3+}\r\nx-y "X-b" NIL)\n',
+    "a NOOP\r\n",
+    "\r\n",
+    "a LOGIN joe x\r\n",
+    "b LOGIN {3+}\r\na\r\n {2+}\r\nid\r\n",
+    "b LOGIN {3}\r\n",
+    "joe x\r\n",
+    "c AUTHENTICATE PLAIN\r\n",
+    "am9l\r\n",
+    "d STARTTLS\r\n",
+    "a NOOP {4}\r\n",
+    "e ID (",
+    "\0\r",
+  );
+  const server = fc.constantFrom(
+    "+ go\r\n",
+    "a OK [CAPABILITY STARTTLS AUTH=PLAIN] x\r\n",
+    "a NO x\r\n",
+    "b OK x\r\n",
+    "b BAD x\r\n",
+    "c OK\r\n",
+    "c NO [LIMIT]\r\n",
+    "d OK x\r\n",
+    "* ID (NIL {7}\r\nc OK x\r\n)\r\n",
+    "* BYE\r\n",
+    "z OK x\r\n",
+  );
+  const turn = fc.oneof(
+    fc.tuple(fc.constant("C" as const), client),
+    fc.tuple(fc.constant("S" as const), server),
+  );
+  const options = fc.constantFrom({}, { loginNeedsTls: true }, { startTls: "begun" as const });
+  fc.assert(
+    fc.property(fc.array(turn, { maxLength: 12 }), options, anyCuts, (script, options, cuts) => {
+      const opened = () => new Followed({ logins: 2, options }).play([["S", "* OK hi\r\n"]]);
+      assert.deepEqual(opened().play(script, () => cuts).outcome, opened().play(script).outcome);
+    }),
+    { numRuns: 2000 },
+  );
 });
