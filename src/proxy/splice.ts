@@ -153,8 +153,9 @@ export class Splice implements ConnectionOwner {
 
   /** Whether the session goes on. */
   #toUpstream(bytes: Uint8Array): boolean {
-    this.#session.touch();
     const passed = this.#watch === null ? bytes : this.#watch.client(bytes);
+    // A client that is heard no more cannot keep its session by talking on.
+    if (passed.length > 0) this.#session.touch();
     if (this.#upstream?.write(passed) === false || this.#isDeaf) this.#client.stop();
     return this.#follow();
   }

@@ -300,6 +300,18 @@ t.test(
   },
 );
 
+t.test("Splice gives a session more time only when something of the client's has passed", async (t) => {
+  const { client, watch, session, sessions } = spliced();
+  const { deadlineMs } = session;
+  sessions.nowMs += 500;
+  watch.holds = true;
+  client.hear("on and on");
+  t.equal(session.deadlineMs, deadlineMs);
+  watch.holds = false;
+  client.hear("NOOP\r\n");
+  t.equal(session.deadlineMs, deadlineMs + 500);
+});
+
 t.test(
   "Splice says the watch's last words when the upstream is lost, and none where it has none",
   async (t) => {
