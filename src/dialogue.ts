@@ -141,4 +141,6 @@ export interface Watch {
    * so, broke off a reply, or owes none.
    */
   lost(): Uint8Array;
+  /** What the client is told when postern ends the session now; nothing where it would be taken for the rest of a reply. */
+  leave(): Uint8Array;
 }

@@ -60,8 +60,8 @@ export function loadConfiguration(text: string, options: LoadOptions): LoadedFil
 /** IMAP clients may be silent for 29 minutes (RFC 2177); a server gives them at least 30 (RFC 9051 5.4), plus some. */
 const idleTimeoutMs: Readonly<Record<Protocol, number>> = {
   smtp: 5 * 60_000,
-  imap: 35 * 60_000,
-  tcp: 35 * 60_000,
+  imap: 31 * 60_000,
+  tcp: 31 * 60_000,
 };
 
 function configurationOf(from: Settings, { token, authorities }: Files): Configuration {

@@ -88,7 +88,7 @@ export const listener = z.strictObject({
   idleTimeout: duration({
     min: "1s",
     max: "24h",
-    says: "How long a session may be silent in both directions. Default: 5m for smtp, 35m for imap and tcp, where a client may rightly be silent for 29 minutes.",
+    says: "How long a session may be silent in both directions. Default: 5m for smtp, 31m for imap and tcp, where a client may rightly be silent for 29 minutes.",
   }).optional(),
 });
 

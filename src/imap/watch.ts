@@ -132,6 +132,10 @@ export class ImapWatch implements Watch, Judge {
     return this.#answers.owes ? this.#farewell(unavailable) : nothing;
   }
 
+  leave(): Uint8Array {
+    return this.#farewell(unavailable);
+  }
+
   /** Nothing behind a BYE of the server's own. */
   #farewell(words: Uint8Array): Uint8Array {
     return this.#answers.hasParted ? nothing : words;

@@ -1,5 +1,6 @@
 /** The last of a session: the client reads what it was told, nobody listens to it any more, and its end is awaited. */
 import type { Connection, ConnectionOwner } from "../wire/wire.ts";
+import { FAREWELL_MS } from "./phases.ts";
 import type { Session } from "./session.ts";
 
 export class Farewell implements ConnectionOwner {
@@ -36,6 +37,6 @@ export class Farewell implements ConnectionOwner {
   #progress(connection: Connection): void {
     if (connection.isPending) return;
     if (connection.hasEnded) this.#session.closed();
-    else this.#session.parted();
+    else this.#session.await("farewell", FAREWELL_MS);
   }
 }

@@ -14,9 +14,16 @@ import type { Gate } from "./gate.ts";
 import { encodeV1, encodeV2 } from "./header.ts";
 import type { Session } from "./session.ts";
 
+/** The server itself does not want this client, who is told so in the server's own words. */
+const DECLINED = {
+  outcome: "failed",
+  reason: "upstream-unavailable",
+  detail: "declined by the upstream",
+} as const;
+
 /** As much of a session as its approach has to do with. */
 export interface Approaching
-  extends Pick<Session, "reached" | "unreachable" | "introduced" | "declined" | "fail"> {
+  extends Pick<Session, "reached" | "unreachable" | "introduced" | "concluded" | "fail"> {
   readonly gate: Pick<Gate, "pool" | "dialogue" | "upstreamTls">;
 }
 
@@ -77,7 +84,7 @@ export class Approach implements ConnectionOwner {
       case "done":
         return this.#introduced(connection, step.greeting);
       case "declined":
-        return this.#session.declined(step.reply);
+        return this.#session.concluded({ ...DECLINED, words: step.reply });
       case "refused":
         return this.#session.fail(step.reason, step.detail);
       default:

@@ -7,6 +7,8 @@ import { nothing } from "../lines.ts";
 import type { Connection, ConnectionOwner } from "../wire/wire.ts";
 import type { Session } from "./session.ts";
 
+const ANSWERED = { outcome: "healthcheck", reason: null, detail: null } as const;
+
 export class Monitor implements ConnectionOwner {
   readonly #session: Session;
   readonly #responder: Responder | null;
@@ -44,7 +46,7 @@ export class Monitor implements ConnectionOwner {
   }
 
   #say(connection: Connection, reply: Uint8Array): void {
-    if (this.#responder?.closing === true) return this.#session.answered(reply);
+    if (this.#responder?.closing === true) return this.#session.concluded({ ...ANSWERED, words: reply });
     this.#session.bytesOut += reply.length;
     connection.write(reply);
   }

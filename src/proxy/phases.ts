@@ -1,4 +1,5 @@
 /** What a session waits for on its way, and for how long at most where the configuration does not say. */
+import type { Gate } from "./gate.ts";
 
 /**
  * What the session waits for, and so what its deadline means.
@@ -23,6 +24,15 @@ export type Phase =
   | "pause"
   | "farewell"
   | "over";
+
+/** An IMAP client that has not logged in yet may be silent for this long: a person at a password prompt is not. */
+const LOGIN_MS = 60_000;
+
+/** How long a session may be silent at first. */
+export function firstSilenceMs({ dialogue, options }: Gate): number {
+  const isBeforeLogin = dialogue !== null && options.protocol === "imap";
+  return isBeforeLogin ? Math.min(LOGIN_MS, options.idleTimeoutMs) : options.idleTimeoutMs;
+}
 
 /** A refused client has this long to read its refusal and to close. */
 export const FAREWELL_MS = 2000;

@@ -72,7 +72,7 @@ export class Search {
     const server = gate.pool.pick(this.#tried, gate.clock.seconds());
     if (server === null) return session.fail(reason, detail);
     this.#server = server;
-    session.connecting();
+    session.await("connect", gate.pool.options.connectTimeoutMs);
     this.#startedMs = gate.clock.milliseconds();
     this.#connection = gate.wire.connect(server.endpoint, new Approach(session));
   }

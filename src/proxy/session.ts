@@ -21,7 +21,14 @@ import { Handshake } from "./handshake.ts";
 import type { Header } from "./header.ts";
 import { Monitor } from "./monitor.ts";
 import type { Protocol } from "./options.ts";
-import { AFTER_UPSTREAM_MS, FAREWELL_MS, HANDSHAKE_MS, MONITOR_MS, type Phase } from "./phases.ts";
+import {
+  AFTER_UPSTREAM_MS,
+  FAREWELL_MS,
+  firstSilenceMs,
+  HANDSHAKE_MS,
+  MONITOR_MS,
+  type Phase,
+} from "./phases.ts";
 import { Place } from "./place.ts";
 import { Search } from "./search.ts";
 import { SWEEP_MS, type Sweepable } from "./sessions.ts";
@@ -62,7 +69,7 @@ export class Session implements Sweepable, SessionRecord {
     this.#connection = connection;
     this.#place = new Place(gate);
     this.#startedMs = gate.clock.milliseconds();
-    this.#silenceMs = gate.options.idleTimeoutMs;
+    this.#silenceMs = firstSilenceMs(gate);
     this.#search = new Search(this);
   }
 
@@ -98,7 +105,7 @@ export class Session implements Sweepable, SessionRecord {
     if (!isTrusted) return this.reject("proxy-untrusted");
     if (this.#place.isCrowdedOut) return this.#end("refused", "max-connections");
     if (gate.header === null) return this.#admitPeer();
-    this.#await("header", gate.header.timeoutMs);
+    this.await("header", gate.header.timeoutMs);
     this.#connection.owner = new Arrival(this);
     this.#connection.start();
   }
@@ -115,7 +122,7 @@ export class Session implements Sweepable, SessionRecord {
     const { gate } = this;
     const up = !gate.pool.isDown(gate.clock.seconds());
     if (gate.dialogue === null && !up) return this.#end("healthcheck", null);
-    this.#await("monitor", gate.dialogue === null ? gate.options.idleTimeoutMs : MONITOR_MS);
+    this.await("monitor", gate.dialogue === null ? gate.options.idleTimeoutMs : MONITOR_MS);
     const monitor = new Monitor(this, gate.dialogue?.monitor(up) ?? null);
     this.#connection.owner = monitor;
     if (gate.options.tls === "implicit") this.#connection.secure(gate.tls!, surplus);
@@ -165,7 +172,7 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   #handshake(surplus: Uint8Array, then: () => void): void {
-    this.#await("handshake", HANDSHAKE_MS);
+    this.await("handshake", HANDSHAKE_MS);
     this.#connection.owner = new Handshake(this, then);
     this.#connection.secure(this.gate.tls!, surplus);
   }
@@ -191,10 +198,6 @@ export class Session implements Sweepable, SessionRecord {
     this.#end("refused", "tls-handshake", code);
   }
 
-  connecting(): void {
-    this.#await("connect", this.gate.pool.options.connectTimeoutMs);
-  }
-
   /** It could not be connected to; `code` is the system's. */
   unreachable(code: string): void {
     this.#search.failed("upstream-unavailable", code);
@@ -203,7 +206,7 @@ export class Session implements Sweepable, SessionRecord {
   /** The upstream connection is there. Returns what the upstream is to be told. */
   reached(): Introduction {
     this.#search.succeeded();
-    this.#await("greet", this.gate.pool.options.greetTimeoutMs);
+    this.await("greet", this.gate.pool.options.greetTimeoutMs);
     const tls = this.tls ?? this.gate.tlsToCome;
     return { client: this.client!, destination: this.#destination!, sessionId: this.id, tls };
   }
@@ -222,12 +225,9 @@ export class Session implements Sweepable, SessionRecord {
 
   /** From here on bytes pass unread: behind STARTTLS, or behind an IMAP login, up to which all was read. */
   becameOpaque(): void {
+    this.#silenceMs = this.gate.options.idleTimeoutMs;
+    this.touch();
     if ((this.imap?.logins ?? 0) === 0) this.inspected = "until-starttls";
-  }
-
-  /** A login has failed. What the server says passes meanwhile. */
-  pause(milliseconds: number): void {
-    this.#await("pause", milliseconds);
   }
 
   /** Bytes have flowed. */
@@ -259,18 +259,7 @@ export class Session implements Sweepable, SessionRecord {
     this.#dismiss({ outcome: "failed", reason, detail }, this.gate.dialogue?.refusal(reason, null));
   }
 
-  /** The upstream itself does not want this client: the client is told in the upstream's own words. */
-  declined(reply: Uint8Array): void {
-    const detail = "declined by the upstream";
-    this.#dismiss({ outcome: "failed", reason: "upstream-unavailable", detail }, reply);
-  }
-
-  /** The check has its answer. */
-  answered(reply: Uint8Array): void {
-    this.#dismiss({ outcome: "healthcheck", reason: null, detail: null }, reply);
-  }
-
-  /** The dialogue ends the session, or has the last words when nothing flows any more. */
+  /** Ends with these words, which are not ours to choose: an upstream's, or the dialogue's. */
   concluded({ words, ...ending }: Ending & Pick<Conclusion, "words">): void {
     this.#dismiss(ending, words);
   }
@@ -288,11 +277,6 @@ export class Session implements Sweepable, SessionRecord {
   abandoned(): void {
     this.#settle({ outcome: "closed", reason: null, detail: null });
     this.#part();
-  }
-
-  /** The client's system has its last words; it need not take long any more. */
-  parted(): void {
-    this.#await("farewell", FAREWELL_MS);
   }
 
   /** Both sides have ended, the client has gone, or nothing flows any more. */
@@ -324,8 +308,21 @@ export class Session implements Sweepable, SessionRecord {
     }
   }
 
+  drain(): void {
+    if (this.gate.options.protocol === "imap" && this.#leave.length > 0) this.cut();
+  }
+
   cut(): void {
-    this.#stop("drained");
+    const words = this.#leave;
+    if (words.length === 0) return this.#stop("drained");
+    this.concluded({ outcome: "drained", reason: null, detail: null, words });
+    if (this.#phase === "farewell") this.await("farewell", FAREWELL_MS);
+  }
+
+  /** What the client may be told while the session is in flow; nothing where it cannot be. */
+  get #leave(): Uint8Array {
+    const flows = this.#phase === "splice" || this.#phase === "pause";
+    return flows ? this.#splice!.leave() : nothing;
   }
 
   /** Ends it as it stands, with `outcome` where nothing else is decided yet. */
@@ -347,7 +344,8 @@ export class Session implements Sweepable, SessionRecord {
     this.#phase = phase;
   }
 
-  #await(phase: Phase, timeoutMs: number): void {
+  /** What is waited for from now on, and for how long. */
+  await(phase: Phase, timeoutMs: number): void {
     this.#enter(phase);
     this.deadlineMs = this.gate.clock.milliseconds() + timeoutMs;
   }
@@ -384,7 +382,7 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   #part(): void {
-    this.#await("farewell", AFTER_UPSTREAM_MS);
+    this.await("farewell", AFTER_UPSTREAM_MS);
     new Farewell(this).begin(this.#connection);
   }
 

@@ -23,6 +23,8 @@ export interface Sweepable {
   /** By the clock's milliseconds. */
   readonly deadlineMs: number;
   expire(): void;
+  /** The gateway is about to end. */
+  drain(): void;
   /** The drain's time is over. */
   cut(): void;
 }
@@ -82,6 +84,10 @@ export class Sessions {
       const session = this.#list[slot];
       if (session !== undefined && session.deadlineMs <= now) session.expire();
     }
+  }
+
+  drainAll(): void {
+    for (let slot = this.#list.length - 1; slot >= 0; slot--) this.#list[slot]?.drain();
   }
 
   cutAll(): void {

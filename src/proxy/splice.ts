@@ -58,6 +58,12 @@ export class Splice implements ConnectionOwner {
     this.#listen();
   }
 
+  /** What the client may be told when it is postern that ends the session. */
+  leave(): Uint8Array {
+    const isOver = this.#held !== null || this.#upstream?.hasEnded === true;
+    return isOver ? nothing : (this.#watch?.leave() ?? nothing);
+  }
+
   /** Neither side has said anything for too long. Behind the upstream's end there is nothing more to say. */
   expire(): void {
     const words = this.#upstream?.hasEnded === true ? nothing : this.#lost();

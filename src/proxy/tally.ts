@@ -29,10 +29,10 @@ export class Tally implements Witness, SmtpTally, ImapTally {
   isSecured = false;
   readonly #gate: Gate;
   readonly #who: Connected;
-  readonly #session: Pick<Session, "pause">;
+  readonly #session: Pick<Session, "await">;
   #hasLeft = false;
 
-  constructor(gate: Gate, who: Connected, session: Pick<Session, "pause">) {
+  constructor(gate: Gate, who: Connected, session: Pick<Session, "await">) {
     this.#gate = gate;
     this.#who = who;
     this.#session = session;
@@ -95,7 +95,7 @@ export class Tally implements Witness, SmtpTally, ImapTally {
     this.failures++;
     const { limiter, clock } = this.#gate;
     const delayMs = limiter.failed(this.#who, clock.seconds());
-    if (delayMs > 0) this.#session.pause(delayMs);
+    if (delayMs > 0) this.#session.await("pause", delayMs);
   }
 
   #counts(event: AttemptedEvent): boolean {

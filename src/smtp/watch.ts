@@ -128,11 +128,10 @@ export class SmtpWatch implements Watch, Judge {
   }
 
   lost(): Uint8Array {
-    return this.#state === "command" && !this.#answers.owes ? nothing : this.#leave;
+    return this.#state === "command" && !this.#answers.owes ? nothing : this.leave();
   }
 
-  /** Nothing where it would be taken for the rest of a reply. */
-  get #leave(): Uint8Array {
+  leave(): Uint8Array {
     return this.#answers.canSpeak ? unavailable(this.#options.hostname) : nothing;
   }
 
@@ -323,7 +322,7 @@ export class SmtpWatch implements Watch, Judge {
 
   /** The server's fault: the client is told to come back, at once, unless it would take that for the rest of a reply. */
   astray(detail: string, reason: "protocol-violation" | "response-injection" = "protocol-violation"): null {
-    return this.#stop({ outcome: "failed", reason, detail, words: this.#leave });
+    return this.#stop({ outcome: "failed", reason, detail, words: this.leave() });
   }
 
   #stop(conclusion: Conclusion): null {

@@ -101,6 +101,7 @@ class DataThread {
   #drain(): void {
     this.#isDraining = true;
     this.#stopListening();
+    this.#sessions.drainAll();
     this.#sessions.whenEmpty(() => {
       this.#log.flush();
       this.#post({ type: "drained" });

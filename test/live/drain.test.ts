@@ -71,7 +71,8 @@ t.test("SIGTERM cuts off what is left when the drain's time is over", async (t) 
   const check = await End.connect(t, { port: gateway.port("tcp") }, localHeader);
   const began = performance.now();
   const ended = gateway.stop("SIGTERM");
-  t.equal(await client.rest(), "");
+  t.match(await client.rest(), /^421 4\.3\.2 [^\n]*\n$/);
+  client.end();
   t.ok(performance.now() - began >= 650, "not before");
   t.equal(await check.rest(), "");
   t.equal(await ended, 0);
@@ -79,6 +80,36 @@ t.test("SIGTERM cuts off what is left when the drain's time is over", async (t) 
     gateway.lines().find(({ event, listener }) => event === "session" && listener === "smtp"),
     { outcome: "drained" },
   );
+});
+
+t.test("SIGTERM sends IMAP clients away that have not logged in, and lets the others finish", async (t) => {
+  const upstream = await startUpstream(t, { script: greeting("* OK upstream\r\n") });
+  const gateway = await startGateway(t, {
+    drain: "60s",
+    listeners: { imap: behindProxy("imap", "servers") },
+    pools: { servers: poolOf(upstream.port, "none") },
+  });
+  const inside = await End.connect(t, { port: gateway.port("imap") }, header);
+  await inside.line();
+  const server = await upstream.next();
+  inside.send("a LOGIN alice secret\r\n");
+  await server.line();
+  server.send("a OK in\r\n");
+  await inside.line();
+  const outside = await End.connect(t, { port: gateway.port("imap") }, proxyHeader("203.0.113.8"));
+  await outside.line();
+  const ended = gateway.stop("SIGTERM");
+  t.match(await outside.rest(), /^\* BYE \[UNAVAILABLE\] [^\n]*\n$/);
+  outside.end();
+  inside.send("b LOGOUT\r\n");
+  t.equal(await server.line(), "b LOGOUT\r\n");
+  server.send("* BYE\r\nb OK out\r\n");
+  server.end();
+  t.equal(await inside.rest(), "* BYE\r\nb OK out\r\n");
+  inside.end();
+  t.equal(await ended, 0);
+  const outcomes = gateway.lines().filter(({ event }) => event === "session");
+  t.match(outcomes, [{ outcome: "drained" }, { outcome: "closed", imap: { user: "alice", logins: 1 } }]);
 });
 
 t.test("a second signal ends at once, whichever of the two it is", async (t) => {

@@ -126,6 +126,9 @@ class FakeWatch implements Watch {
   lost(): Uint8Array {
     return bytesOf(this.farewell);
   }
+  leave(): Uint8Array {
+    return bytesOf(this.farewell);
+  }
 }
 
 export interface Scene {

@@ -162,7 +162,7 @@ t.test("Approach fails when the server does not do its part of the exchange", as
   for (const [replies, ending] of [
     [[greeting, "250 mail\r\n"], "fail upstream-unavailable STARTTLS not offered"],
     [[greeting, offer, `${ready}250 x\r\n`], "fail response-injection bytes behind the reply to STARTTLS"],
-    [["554 no\r\n"], "declined 554 no\r\n"],
+    [["554 no\r\n"], "declined by the upstream: 554 no\r\n"],
   ] as const) {
     const { log, hear } = approach({ identity: "xclient", mode: "starttls" });
     for (const reply of replies) hear(reply);
@@ -223,7 +223,7 @@ function approach(setting: Setting) {
     introduced: (greeting) =>
       void log.push(greeting === null ? "introduced" : `introduced ${textOf(greeting)}`),
     unreachable: (code) => void log.push(`unreachable ${code}`),
-    declined: (reply) => void log.push(`declined ${textOf(reply)}`),
+    concluded: ({ words, detail }) => void log.push(`${detail}: ${textOf(words)}`),
     fail: (reason, detail) => void log.push(`fail ${reason} ${detail}`),
   };
   const owner = new Approach(session);

@@ -34,6 +34,11 @@ class Fake implements Sweepable {
     else this.deadlineMs += 1000;
   }
 
+  drain(): void {
+    this.calls.push("drain");
+    this.#sessions.remove(this);
+  }
+
   cut(): void {
     this.calls.push("cut");
     this.#sessions.remove(this);
@@ -88,6 +93,17 @@ t.test("cutAll ends every session, and whenEmpty hears of the last", (t) => {
   const none = new Sessions(new Clock());
   none.whenEmpty(() => empty++);
   t.equal(empty, 2, "at once where there is none");
+  t.end();
+});
+
+t.test("drainAll tells every session, though each may go meanwhile", (t) => {
+  const sessions = new Sessions(new Clock());
+  const all = [1, 2, 3].map(() => new Fake(sessions, Number.POSITIVE_INFINITY));
+  sessions.drainAll();
+  t.same(
+    all.map(({ calls }) => calls),
+    [["drain"], ["drain"], ["drain"]],
+  );
   t.end();
 });
 

@@ -401,3 +401,54 @@ t.test("Session counts every handshake but a resumed one, failed ones too", asyn
     t.equal(entry?.window.tlsSessions, count, how);
   }
 });
+
+t.test("Session takes its leave in words at the end of a drain, and in IMAP at its beginning", async (t) => {
+  for (const [protocol, when] of [
+    ["smtp", "cut"],
+    ["imap", "drain"],
+  ] as const) {
+    const { client, upstream, watch, session, records } = scene({}, "off", { protocol });
+    upstream.hear("hello\r\n");
+    client.take();
+    watch.farewell = "bye\r\n";
+    session.drain();
+    if (when === "cut") {
+      t.equal(client.take(), "", "SMTP goes on for the drain's time");
+      session.cut();
+    }
+    t.equal(client.take(), "bye\r\n");
+    t.equal(upstream.closed, true);
+    client.hangUp();
+    t.match(records, [{ outcome: "drained", reason: null }], protocol);
+  }
+  const { client, upstream, watch, session, records } = scene({}, "off", { protocol: "imap" });
+  upstream.hear("hello\r\n");
+  watch.stage = "opaque";
+  client.hear("a NOOP\r\n");
+  client.take();
+  watch.farewell = "bye\r\n";
+  session.drain();
+  t.equal(client.closed, false, "logged in, it goes on");
+  session.cut();
+  t.equal(client.take(), "", "and nothing is said amid what nobody reads");
+  t.match(records, [{ outcome: "drained" }]);
+});
+
+t.test("Session is ended when an IMAP client says nothing before it has logged in", async (t) => {
+  const { client, upstream, watch, session, pass } = scene({}, "off", {
+    protocol: "imap",
+    idleTimeoutMs: 1_860_000,
+  });
+  upstream.hear("* OK\r\n");
+  pass(59_000);
+  t.equal(client.closed || client.ended, false);
+  watch.stage = "opaque";
+  upstream.hear("a OK in\r\n");
+  pass(1_800_000);
+  t.equal(client.closed || client.ended, false, "logged in, it may be silent for longer");
+  const silent = scene({}, "off", { protocol: "imap", idleTimeoutMs: 1_860_000 });
+  silent.upstream.hear("* OK\r\n");
+  silent.pass(61_000);
+  t.equal(silent.client.closed || silent.client.ended, true);
+  t.ok(session.deadlineMs > silent.session.deadlineMs);
+});
