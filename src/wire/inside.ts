@@ -25,6 +25,9 @@ import {
 } from "./libuv.ts";
 import { type Connection, errorCode, type TlsFacts, type TlsTerms } from "./wire.ts";
 
+/** A write behind one of OpenSSL's own takes a turn for that and a turn for itself; as many again are to spare. */
+const STUCK_TURNS = 4;
+
 /** The connection whose inside it is. */
 interface Outside extends Connection {
   hasEnded: boolean;
@@ -57,8 +60,8 @@ export class Inside {
   #reading = false;
   #held: Uint8Array[] = [];
   #isEndHeld = false;
-  /** Whether TLSWrap has a write. */
-  #writing = false;
+  /** The write that TLSWrap has; null: none. */
+  #writing: OwnedWrite | null = null;
   #queue: Uint8Array[] = [];
   #ending = false;
 
@@ -109,7 +112,7 @@ export class Inside {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#writing) {
+    if (this.#writing !== null) {
       this.#queue.push(Uint8Array.from(bytes));
       this.isPending = true;
     } else if (!this.#send(bytes)) {
@@ -122,7 +125,7 @@ export class Inside {
     if (this.#ending) return;
     this.#ending = true;
     // Amid its reads OpenSSL would look for the far end's close_notify behind ours, and lose the bytes that it finds.
-    if (!this.#writing) setImmediate(() => this.#shutDown());
+    if (this.#writing === null) setImmediate(() => this.#shutDown());
   }
 
   close(): void {
@@ -170,7 +173,7 @@ export class Inside {
   }
 
   written(status: number): void {
-    this.#writing = false;
+    this.#writing = null;
     if (this.#phase === "closed") return;
     if (status < 0) return this.fault(codeOf(status));
     if (this.#queue.length > 0) {
@@ -246,10 +249,23 @@ export class Inside {
     request.oncomplete = written;
     // Something of OpenSSL's own may be on its way, a ticket say, and ours goes behind it.
     const isFirst = this.#tls.writeQueueSize === 0;
-    this.#writing = true;
+    this.#writing = request;
     const status = this.#tls.writeBuffer(request, bytes);
     if (status < 0) this.fault(codeOf(status));
+    if (!isFirst) this.#suspect(request, STUCK_TURNS);
     return isFirst && this.#handle.writeQueueSize === 0;
+  }
+
+  /**
+   * When the kernel refuses what OpenSSL writes of its own, for a client that has reset, TLSWrap tells nobody and never
+   * writes again: its write then stands while the handle has nothing to do.
+   */
+  #suspect(request: OwnedWrite, turns: number): void {
+    setImmediate(() => {
+      if (this.#writing !== request || this.#handle.writeQueueSize > 0) return;
+      if (turns === 0) this.#outside.fail("EPIPE");
+      else this.#suspect(request, turns - 1);
+    });
   }
 
   #shutDown(): void {

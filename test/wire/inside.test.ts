@@ -118,3 +118,18 @@ t.test("loadLibuv finds nothing when a member of TLS is missing", async (t) => {
     t.equal(loadLibuv(), null, member);
   }
 });
+
+t.test("a write to a client that reset as soon as the handshake was done ends the connection", async (t) => {
+  const { near, far: raw, ear } = await serving(t, new HandleWire(libuv), certificates);
+  raw.on("error", () => {});
+  const far = farClient(t, raw);
+  // Its tickets then meet a broken connection, and the first write stands behind them.
+  far.once("secureConnect", () => {
+    far.write("MAIL");
+    process.nextTick(() => raw.resetAndDestroy());
+  });
+  await ear.heard("connect");
+  near.write(Buffer.from("220"));
+  await until("the end", () => ear.calls.length > 1);
+  t.equal(ear.calls.at(-1), "EPIPE");
+});
