@@ -102,10 +102,11 @@ export type Securing = "allowed" | "limited" | "busy";
  * - `waiting`: bytes of the client's are kept back until the server has answered; it need not be heard before that.
  * - `severed`: the upstream is to be dropped at once, so that it never sees the end of what it was given; the client is
  *   still heard.
+ * - `ending`: the session's conclusion is there and waits for its turn among the server's answers.
  * - `securing`: the client has been told to begin TLS, and says nothing else; `secured` goes on from there.
  * - `opaque`: nothing more is followed, the splice goes on blindly. Never while bytes are kept back.
  */
-export type Stage = "following" | "waiting" | "severed" | "securing" | "opaque";
+export type Stage = "following" | "waiting" | "severed" | "ending" | "securing" | "opaque";
 
 /** How a watch ends its session. */
 export interface Conclusion {
@@ -123,7 +124,7 @@ export interface Conclusion {
  */
 export interface Watch {
   readonly stage: Stage;
-  /** Final, once it is there. */
+  /** Final, once it is there. To be used when the stage is neither `severed` nor `ending` any more, or the client gone. */
   readonly conclusion: Conclusion | null;
   /**
    * The bytes that go to the upstream for `chunk`: the same view when nothing had to be changed or kept back. Called with

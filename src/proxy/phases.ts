@@ -40,8 +40,8 @@ export const FAREWELL_MS = 2000;
 /** How long a load balancer's check may converse. */
 export const MONITOR_MS = 30_000;
 
-/** How long a client may take for its side of a TLS handshake: some round trips of the slowest links. */
-export const HANDSHAKE_MS = 30_000;
+/** How long a client may take for its side of a TLS handshake: five round trips by way of a satellite, and a lost packet. */
+export const HANDSHAKE_MS = 10_000;
 
 /** A client whose upstream has ended may be silent for this long at most, and may take this long to get the last bytes. */
 export const AFTER_UPSTREAM_MS = 30_000;

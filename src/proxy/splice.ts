@@ -88,6 +88,7 @@ export class Splice implements ConnectionOwner {
     if (connection === this.#client) this.#passClientEnd();
     else if (this.#held !== null)
       this.#session.fail("upstream-unavailable", "closed by the upstream before its greeting");
+    else if (this.conclusion !== null) this.#conclude(this.conclusion);
     else {
       const words = this.#lost();
       if (words.length > 0) this.#session.broken(words);
@@ -106,9 +107,15 @@ export class Splice implements ConnectionOwner {
   onError(connection: Connection, code: string): void {
     if (connection === this.#client) this.#session.closed();
     else if (this.#held !== null) this.#session.fail("upstream-unavailable", code);
+    else if (this.conclusion !== null) this.#conclude(this.conclusion);
     // A server that closes over the client's last bytes (a TLS close_notify, say) resets: that is an end like others.
     else if (this.#client.hasEnded || connection.hasEnded) this.#session.abandoned();
     else this.#session.broken(this.#lost());
+  }
+
+  /** What waited for its turn comes without it: the words would be taken for the answer to something else. */
+  #conclude(conclusion: Conclusion): void {
+    this.#session.concluded({ ...conclusion, words: this.#lost() });
   }
 
   /** What the client is to hear where the upstream says nothing more. */
@@ -181,7 +188,7 @@ export class Splice implements ConnectionOwner {
     if (watch === null) return true;
     this.#toClient(watch.due());
     const { stage, conclusion } = watch;
-    if (conclusion !== null && stage !== "severed") {
+    if (conclusion !== null && stage !== "severed" && stage !== "ending") {
       this.#watch = null;
       this.#session.concluded(conclusion);
       return false;
@@ -189,6 +196,7 @@ export class Splice implements ConnectionOwner {
     switch (stage) {
       case "following":
       case "waiting":
+      case "ending":
         return true;
       case "severed":
         this.#sever();

@@ -5,7 +5,6 @@
  * Owns the queue of what is awaited and the server's unfinished line. Bytes pass line by line, so that whatever is said in
  * between stands at a line's beginning. What a reply means for the session is the judge's to say.
  */
-import type { Conclusion } from "../dialogue.ts";
 import { joined, Lines, nothing } from "../lines.ts";
 import { ExtensionList, type Offer } from "./extensions.ts";
 import { flawOf } from "./line.ts";
@@ -43,9 +42,10 @@ export interface Judge {
   reply(awaited: Awaited, code: number): Uint8Array | null;
   /** The server's replies can be followed no more. */
   astray(detail: string): void;
-  /** The turn of a conclusion has come. */
-  concluded(conclusion: Conclusion): void;
 }
+
+/** Stands in the queue where postern's last word will. */
+const END = Symbol("end");
 
 /** A greeting may have a page of legal notice, and HELP a manual. */
 const LINES_MAX = 1000;
@@ -65,8 +65,8 @@ export class Answers {
   readonly #judge: Judge;
   readonly #lines = new Lines(REPLY_LINE_BYTES_MAX);
   readonly #extensions: ExtensionList;
-  /** In the order of the replies, our own ones and the conclusion among them: these are never first, their turn would have come. */
-  readonly #awaited: (Awaited | Uint8Array | Conclusion)[] = ["greeting"];
+  /** In the order of the replies, our own ones and the end among them: these are never first, their turn would have come. */
+  readonly #awaited: (Awaited | Uint8Array | typeof END)[] = ["greeting"];
   /** Nothing that comes has a meaning any more. */
   #over = false;
   /** Own replies that nothing stands in front of. */
@@ -135,10 +135,15 @@ export class Answers {
     else this.#awaited.push(reply);
   }
 
-  /** Ends the session, once everything before is answered. */
-  conclude(conclusion: Conclusion): void {
-    if (this.#awaited.length > 0) this.#awaited.push(conclusion);
-    else this.#end(conclusion);
+  /** Nothing more is answered, once everything before is. */
+  end(): void {
+    if (this.#awaited.length > 0) this.#awaited.push(END);
+    else this.stop();
+  }
+
+  /** Whether the end's turn is still to come. */
+  get isEnding(): boolean {
+    return !this.#over && this.#awaited.at(-1) === END;
   }
 
   /** Nothing that the server says from here on is looked at. */
@@ -176,11 +181,6 @@ export class Answers {
     const passed = unchanged ? chunk : joined(this.#passed);
     this.#passed = [];
     return passed;
-  }
-
-  #end(conclusion: Conclusion): void {
-    this.#over = true;
-    this.#judge.concluded(conclusion);
   }
 
   #astray(detail: string): void {
@@ -246,7 +246,7 @@ export class Answers {
     this.#awaited.shift();
     for (let own = this.#awaited[0]; own !== undefined && typeof own !== "string"; own = this.#awaited[0]) {
       this.#awaited.shift();
-      if (!(own instanceof Uint8Array)) return this.#end(own);
+      if (own === END) return this.stop();
       this.#passed.push(own);
       this.#changed = true;
     }

@@ -83,12 +83,13 @@ export class SmtpWatch implements Watch, Judge {
         return this.#ahead.length > 0 ? "waiting" : "following";
       case "content":
         return this.#severed ? "severed" : "following";
+      case "ending":
+        return this.#answers.isEnding ? "ending" : "following";
       case "securing":
       case "opaque":
         return this.#state;
       case "command":
       case "response":
-      case "ending":
         return "following";
       default:
         return this.#state satisfies never;
@@ -305,7 +306,8 @@ export class SmtpWatch implements Watch, Judge {
   #finish(reason: SpokenReason, own: Partial<Conclusion> = {}): null {
     this.#end();
     const words = refusals(this.#options.hostname)(reason, this.#client);
-    this.#answers.conclude({ outcome: "refused", reason, detail: null, words, ...own });
+    this.conclusion = { outcome: "refused", reason, detail: null, words, ...own };
+    this.#answers.end();
     return null;
   }
 
@@ -314,10 +316,6 @@ export class SmtpWatch implements Watch, Judge {
     this.#state = "ending";
     this.#lines.rest();
     this.#ahead = nothing;
-  }
-
-  concluded(conclusion: Conclusion): void {
-    this.conclusion = conclusion;
   }
 
   /** The server's fault: the client is told to come back, at once, unless it would take that for the rest of a reply. */

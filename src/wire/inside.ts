@@ -190,7 +190,6 @@ export class Inside {
 
   #open(): void {
     if (this.#phase !== "done") return;
-    if (this.#isStuck) return this.#outside.fail("EPIPE");
     const distrust = this.#distrust();
     if (distrust !== null) return this.#outside.fail(distrust);
     this.#phase = "open";
@@ -202,14 +201,6 @@ export class Inside {
     };
     if (this.#reading) this.#resume();
     this.#outside.owner.onConnect(this.#outside);
-  }
-
-  /**
-   * OpenSSL's last words of the handshake met a connection that was gone: TLSWrap keeps that to itself, takes them for still
-   * on their way, and would never say that a write is complete.
-   */
-  get #isStuck(): boolean {
-    return this.#tls.writeQueueSize > 0 && this.#handle.writeQueueSize === 0;
   }
 
   /** Why the server that we have reached is not the one that we want; null when it is. */

@@ -77,7 +77,7 @@ export class Followed {
   #follow(): void {
     this.toClient += textOf(this.watch.due());
     const { stage, conclusion } = this.watch;
-    if (conclusion === null || stage === "severed" || this.ended) return;
+    if (conclusion === null || stage === "severed" || stage === "ending" || this.ended) return;
     this.ended = true;
     this.toClient += textOf(conclusion.words);
   }

@@ -1,11 +1,9 @@
 /** Handshakes in any cuts, and those that fail: each in a code that both wires have in common, and none in a crash. */
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { mock } from "node:test";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { type ConnectionOptions, TLSSocket, connect as tlsConnect } from "node:tls";
 import t, { type Test } from "tap";
-import { Inside } from "../../src/wire/inside.ts";
 import type { Connection, Wire } from "../../src/wire/wire.ts";
 import { until } from "../servers/process.ts";
 import { Checker, Numbered } from "../support/numbered.ts";
@@ -346,22 +344,4 @@ async function reaching(t: Test, wire: Wire): Promise<{ near: Connection; far: S
   const { raws, open } = await farServer(t, pair);
   const { near, ear } = open(wire, trustWith({}));
   return { near, ear, far: await until("a socket", () => raws[0]) };
-}
-
-for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
-  t.test(
-    `handles, ${maxVersion}: a client that is gone as the handshake ends leaves no write pending`,
-    async (t) => {
-      const { far: raw, ear } = await serving(t, wires[0]!, certificates);
-      const { shaken } = Inside.prototype;
-      const gone = mock.method(Inside.prototype, "shaken", function (this: Inside) {
-        raw.resetAndDestroy();
-        shaken.call(this);
-      });
-      t.teardown(() => gone.mock.restore());
-      farClient(t, raw, { maxVersion });
-      await ear.heard("EPIPE");
-      t.strictSame(ear.calls, ["EPIPE"], "what OpenSSL had to say could not be said any more");
-    },
-  );
 }
