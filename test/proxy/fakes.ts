@@ -250,3 +250,16 @@ export function scene(
     },
   };
 }
+
+/** A conclusion with these words. */
+export function refusal(words: string): Conclusion {
+  return { outcome: "refused", reason: "protocol-violation", detail: null, words: bytesOf(words) };
+}
+
+/** A session in flow. */
+export function spliced(limits: Partial<LimitOptions> = {}): Scene {
+  const found = scene(limits);
+  found.upstream.hear("220 hi\r\n");
+  found.client.take();
+  return found;
+}
