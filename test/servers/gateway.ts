@@ -26,6 +26,8 @@ export interface LogLine {
   readonly detail?: string;
   readonly smtp?: { readonly mails: number; readonly recipients: number; readonly refused: number };
   readonly imap?: { readonly user: string | null; readonly logins: number; readonly failures: number };
+  readonly bytesIn?: number;
+  readonly bytesOut?: number;
   readonly inspected?: string;
   readonly tls?: { readonly version: string; readonly cipher: string } | null;
   readonly listeners?: Readonly<Record<string, readonly string[]>>;
