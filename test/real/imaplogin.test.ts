@@ -11,6 +11,8 @@ import { proxyHeader } from "../servers/header.ts";
 import { imapLogins, logIn } from "../servers/logins.ts";
 import { makeDirectory } from "../servers/process.ts";
 
+t.setTimeout(60_000);
+
 const dovecot = await startDovecot(t, { trustId: true });
 const { certFile, keyFile, fingerprint256 } = makeCertificate(
   makeDirectory(t, "certificate"),
