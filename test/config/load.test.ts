@@ -143,7 +143,7 @@ t.test("loadConfiguration gives addresses one form when they are written in seve
 t.test("loadConfiguration is more patient when IMAP or an unknown protocol is silent", async (t) => {
   for (const protocol of ["imap", "tcp"]) {
     const text = least.replace("protocol: smtp", `protocol: ${protocol}`).replace("xclient", "proxy-v2");
-    t.equal(loaded(text).listeners[0]?.idleTimeoutMs, 35 * 60_000);
+    t.equal(loaded(text).listeners[0]?.idleTimeoutMs, 31 * 60_000);
   }
 });
 
