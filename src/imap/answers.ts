@@ -50,14 +50,9 @@ export class Answers {
     this.#offer = offer;
   }
 
-  /** Whether a command has not been completed. */
-  get owes(): boolean {
-    return this.#awaited.length > 0;
-  }
-
-  /** Whether the server has said all that it had to say. */
+  /** Whether the server has said all that it had to say: its greeting, and what completes each command. */
   get isIdle(): boolean {
-    return !this.owes && !this.#responses.holds;
+    return this.#hasGreeted && this.#awaited.length === 0 && !this.#responses.holds;
   }
 
   get hasRoom(): boolean {

@@ -36,11 +36,17 @@ const literalPattern = "\\{(\\d{1,4})(\\+?)\\}";
 
 /** In LOGIN a literal stands where a string may. Behind anything else some servers see one, and others do not. */
 const loginLiteral = new RegExp(`^[^ ]+ LOGIN (?:${stringPattern} )?${literalPattern}\\r?\\n$`, "i");
-const nextLiteral = new RegExp(`^ ${literalPattern}\\r?\\n$`);
+const loginPassword = new RegExp(`^ ${literalPattern}\\r?\\n$`);
+const namedByLiteral = /^[^ ]+ LOGIN \{/i;
 /** In ID every one counts: when the command is whole it is read again, and refused if it was not all strings. */
 const idLiteral = new RegExp(`${literalPattern}\\r?\\n$`);
 
-export const literalPlaces = { login: loginLiteral, next: nextLiteral, id: idLiteral } as const;
+export const literalPlaces = { login: loginLiteral, id: idLiteral } as const;
+
+/** Where a literal may stand behind the one of LOGIN's first line: it has two strings, of which that was one. */
+export function literalBehind(line: string): RegExp | null {
+  return namedByLiteral.test(line) ? loginPassword : null;
+}
 
 export interface Literal {
   readonly octets: number;

@@ -28,7 +28,15 @@ import type { Conclusion, Stage, Watch, Witness } from "../dialogue.ts";
 import { bytesOf, Lines, nothing, textOf } from "../lines.ts";
 import type { SpokenReason } from "../outcome.ts";
 import { Answers, type Judge } from "./answers.ts";
-import { type Command, commandOf, Extent, isTooDeep, literalOf, literalPlaces } from "./commands.ts";
+import {
+  type Command,
+  commandOf,
+  Extent,
+  isTooDeep,
+  literalBehind,
+  literalOf,
+  literalPlaces,
+} from "./commands.ts";
 import { withoutIdentity } from "./id.ts";
 import { Logins } from "./login.ts";
 import type { ImapDialogueOptions } from "./options.ts";
@@ -65,6 +73,8 @@ export class ImapWatch implements Watch, Judge {
   /** The command at hand, and what becomes of its parts. */
   #current: Command | null = null;
   #handling: Handling = "passed";
+  /** Where LOGIN's next line may announce a literal. */
+  #place: RegExp | null = null;
   /** An ID command as far as it has come. */
   #id = "";
   #changed = false;
@@ -129,7 +139,7 @@ export class ImapWatch implements Watch, Judge {
   }
 
   lost(): Uint8Array {
-    return this.#answers.owes ? this.#farewell(unavailable) : nothing;
+    return this.#answers.isIdle ? nothing : this.#farewell(unavailable);
   }
 
   leave(): Uint8Array {
@@ -191,7 +201,7 @@ export class ImapWatch implements Watch, Judge {
     if (this.#state === "response") return this.#respond(line, text);
     if (isTooDeep(text)) return this.#violate("lists within lists");
     if (this.#state === "command") return this.#command(line, text);
-    return this.#handling === "held" ? this.#identity(text) : this.#argument(line, text, literalPlaces.next);
+    return this.#handling === "held" ? this.#identity(text) : this.#argument(line, text);
   }
 
   #respond(line: Uint8Array, text: string): Uint8Array | null {
@@ -248,7 +258,8 @@ export class ImapWatch implements Watch, Judge {
       this.#logins.beginPlain(text);
       this.#answers.expect(command);
     }
-    return this.#argument(line, text, literalPlaces.login);
+    this.#place = literalPlaces.login;
+    return this.#argument(line, text);
   }
 
   /** Whether a login may go on to the server; where not, the client has its answer already. */
@@ -261,9 +272,10 @@ export class ImapWatch implements Watch, Judge {
   }
 
   /** A line of LOGIN. Of one that was refused, what the client does not wait with is still to come. */
-  #argument(line: Uint8Array, text: string, place: RegExp): Uint8Array | null {
-    const literal = this.#announced(text, place);
+  #argument(line: Uint8Array, text: string): Uint8Array | null {
+    const literal = this.#announced(text, this.#place);
     if (literal === null) return null;
+    this.#place = literalBehind(text);
     const passes = this.#handling === "passed";
     if (literal !== "none" && !literal.waits) this.#state = "continued";
     else if (passes) return this.#wait(line, literal === "none" ? null : "continued");
@@ -292,7 +304,7 @@ export class ImapWatch implements Watch, Judge {
   }
 
   /** The literal that the line announces, within bounds; null when the session has ended. */
-  #announced(text: string, place: RegExp): ReturnType<typeof literalOf> {
+  #announced(text: string, place: RegExp | null): ReturnType<typeof literalOf> {
     const literal = literalOf(text, place);
     if (literal === null) return this.#violate("misplaced literal");
     const fits = this.#extent.line(text) && (literal === "none" || this.#extent.literal(literal.octets));

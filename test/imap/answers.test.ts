@@ -226,6 +226,10 @@ t.test(
       const { watch } = played({}, script);
       t.equal(textOf(watch.lost()), words, JSON.stringify(script));
     }
+    for (const heard of ["", "* OK he"]) {
+      const { watch } = new Followed().play([["S", heard]]);
+      t.equal(textOf(watch.lost()), away, "a greeting is owed from the beginning");
+    }
   },
 );
 

@@ -1,6 +1,13 @@
 /** What a command line is, whether a literal follows it, and how far a command may go. */
 import t from "tap";
-import { commandOf, Extent, isTooDeep, literalOf, literalPlaces } from "../../src/imap/commands.ts";
+import {
+  commandOf,
+  Extent,
+  isTooDeep,
+  literalBehind,
+  literalOf,
+  literalPlaces,
+} from "../../src/imap/commands.ts";
 
 t.test("commandOf knows tag and verb when all servers do", async (t) => {
   for (const [line, tag, verb] of [
@@ -36,12 +43,13 @@ t.test("literalOf is wary when a line ends in braces", async (t) => {
 });
 
 t.test("literalOf tells the literal when it stands in its place", async (t) => {
-  const { login, next, id } = literalPlaces;
+  const { login, id } = literalPlaces;
+  const password = literalBehind("a LOGIN {3}\r\n");
   for (const [line, place, octets, waits] of [
     ["a LOGIN {5}\r\n", login, 5, true],
     ["a login {5+}\n", login, 5, false],
     ['a LOGIN "j o" {0+}\r\n', login, 0, false],
-    [" {12}\r\n", next, 12, true],
+    [" {12}\r\n", password, 12, true],
     ['("name" {7+}\r\n', id, 7, false],
   ] as const)
     t.strictSame(literalOf(line, place), { octets, waits }, line);
@@ -49,11 +57,17 @@ t.test("literalOf tells the literal when it stands in its place", async (t) => {
     ["a LOGIN  {5}\r\n", login],
     ["a LOGIN x{5}\r\n", login],
     ["a LOGIN a b {5}\r\n", login],
-    ["{5}\r\n", next],
+    ["{5}\r\n", password],
     ["a LOGIN {12345}\r\n", login],
     ["a LOGIN {5-}\r\n", login],
   ] as const)
     t.equal(literalOf(line, place), null, line);
+});
+
+t.test("literalBehind lets LOGIN have no third string", async (t) => {
+  t.not(literalBehind("a login {3+}\r\n"), null);
+  for (const line of ["a LOGIN joe {3}\r\n", 'a LOGIN "b LOGIN {3" {3}\r\n', " {3}\r\n"])
+    t.equal(literalBehind(line), null, line);
 });
 
 t.test("Extent holds a command to its bounds when it is added up", async (t) => {

@@ -274,6 +274,8 @@ const hidden: [name: string, script: Script, passed: string, reason?: string][] 
   ["a literal with a minus", [["C", `a LOGIN {42-}\r\n${spoof}`]], ""],
   ["a literal with a space", [["C", `a LOGIN {42 }\r\n${spoof}`]], ""],
   ["a literal glued to a literal", [["C", "a LOGIN {1+}\r\nx{42+}\r\n"]], "a LOGIN {1+}\r\nx"],
+  ["a third string's literal", [["C", "a LOGIN joe {1+}\r\nx {42+}\r\n"]], "a LOGIN joe {1+}\r\nx"],
+  ["a third literal", [["C", "a LOGIN {1+}\r\nx {1+}\r\ny {42+}\r\n"]], "a LOGIN {1+}\r\nx {1+}\r\ny"],
   ["a literal in AUTHENTICATE", [["C", `a AUTHENTICATE {42+}\r\n${spoof}`]], ""],
   ["a literal in STARTTLS", [["C", `a STARTTLS {42+}\r\n${spoof}`]], ""],
   ["a literal in COMPRESS", [["C", `a COMPRESS {42+}\r\n${spoof}`]], ""],
