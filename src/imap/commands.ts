@@ -41,7 +41,7 @@ const namedByLiteral = /^[^ ]+ LOGIN \{/i;
 /** In ID every one counts: when the command is whole it is read again, and refused if it was not all strings. */
 const idLiteral = new RegExp(`${literalPattern}\\r?\\n$`);
 
-export const literalPlaces = { login: loginLiteral, id: idLiteral } as const;
+export const places = { login: loginLiteral, id: idLiteral } as const;
 
 /** Where a literal may stand behind the one of LOGIN's first line: it has two strings, of which that was one. */
 export function literalBehind(line: string): RegExp | null {

@@ -28,15 +28,7 @@ import type { Conclusion, Stage, Watch, Witness } from "../dialogue.ts";
 import { bytesOf, Lines, nothing, textOf } from "../lines.ts";
 import type { SpokenReason } from "../outcome.ts";
 import { Answers, type Judge } from "./answers.ts";
-import {
-  type Command,
-  commandOf,
-  Extent,
-  isTooDeep,
-  literalBehind,
-  literalOf,
-  literalPlaces,
-} from "./commands.ts";
+import { type Command, commandOf, Extent, isTooDeep, literalBehind, literalOf, places } from "./commands.ts";
 import { withoutIdentity } from "./id.ts";
 import { Logins } from "./login.ts";
 import type { ImapDialogueOptions } from "./options.ts";
@@ -258,7 +250,7 @@ export class ImapWatch implements Watch, Judge {
       this.#logins.beginPlain(text);
       this.#answers.expect(command);
     }
-    this.#place = literalPlaces.login;
+    this.#place = places.login;
     return this.#argument(line, text);
   }
 
@@ -285,7 +277,7 @@ export class ImapWatch implements Watch, Judge {
 
   /** A line of an ID command: where its literals end is checked when it is read. */
   #identity(text: string): Uint8Array | null {
-    const literal = this.#announced(text, literalPlaces.id);
+    const literal = this.#announced(text, places.id);
     if (literal === null) return null;
     this.#id += text;
     if (literal !== "none") {

@@ -296,6 +296,7 @@ export class Session implements Sweepable, SessionRecord {
         return this.fail("upstream-timeout");
       case "pause":
         this.#enter("splice");
+        this.touch();
         return this.#splice!.resume();
       case "splice":
         return this.#splice!.expire();

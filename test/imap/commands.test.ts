@@ -1,13 +1,6 @@
 /** What a command line is, whether a literal follows it, and how far a command may go. */
 import t from "tap";
-import {
-  commandOf,
-  Extent,
-  isTooDeep,
-  literalBehind,
-  literalOf,
-  literalPlaces,
-} from "../../src/imap/commands.ts";
+import { commandOf, Extent, isTooDeep, literalBehind, literalOf, places } from "../../src/imap/commands.ts";
 
 t.test("commandOf knows tag and verb when all servers do", async (t) => {
   for (const [line, tag, verb] of [
@@ -43,7 +36,7 @@ t.test("literalOf is wary when a line ends in braces", async (t) => {
 });
 
 t.test("literalOf tells the literal when it stands in its place", async (t) => {
-  const { login, id } = literalPlaces;
+  const { login, id } = places;
   const password = literalBehind("a LOGIN {3}\r\n");
   for (const [line, place, octets, waits] of [
     ["a LOGIN {5}\r\n", login, 5, true],
