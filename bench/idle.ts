@@ -1,22 +1,27 @@
 /**
- * What an idle connection holds: the proxy's resident memory for each of 9,000 clients that have been greeted, have said
- * EHLO, and are silent, beside HAProxy's.
+ * What an idle connection holds: the proxy's resident memory for each of 9,000 clients that are silent. They have been
+ * greeted and have said EHLO, or are logged in to IMAP and await new mails, in the clear or in TLS that ends here.
  *
  *     node bench/idle.ts [ROUNDS]
  *
- * Each round starts both anew. What a proxy needs for itself is taken off: its memory after a warm-up of whole sessions.
+ * Each round starts every proxy anew. What it needs for itself is taken off: its memory after a warm-up of whole sessions.
+ * IMAP stands beside the splice that never looked at it as well.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import tls from "node:tls";
+import { Trust } from "../src/wire/trust.ts";
+import { type Connection, nobody } from "../src/wire/wire.ts";
+import { makeCertificate } from "./harness/certificate.ts";
 import { loadCore, pinSelf, proxyCore, residentBytes } from "./harness/process.ts";
-import { type Name, type Route, startProxy } from "./harness/proxies.ts";
+import { type Name, type ProxyOptions, type Route, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
-import { hello, type Line, openings, Talk } from "./harness/talk.ts";
+import { nextOpening } from "./harness/sessions.ts";
+import { hello, inbox, type Line, type Script, Talk } from "./harness/talk.ts";
+import { GROUP } from "./harness/tls.ts";
 import { type Backend, loopback, startBackend, wire } from "./harness/wire.ts";
 
-const GOAL = { atMost: 5 };
 const CONNECTIONS = 9000;
 const WARM_UP_CONNECTIONS = 500;
-const NAMES: readonly Name[] = ["postern", "haproxy"];
 
 /** Clients that connect at the same time: what waits in a queue is nothing that idles. */
 const PARALLEL = 64;
@@ -24,83 +29,138 @@ const PARALLEL = 64;
 /** So long nothing happens before memory is read, as on an idle connection. */
 const SETTLE_MS = 3000;
 
-const RUN_MS_MAX = 60_000;
+const RUN_MS_MAX = 120_000;
+
+interface Case {
+  readonly session: "SMTP" | "IMAP" | "IMAP in TLS";
+  readonly proxy: Name;
+  readonly protocol: Route["protocol"];
+  /** KiB for each connection. */
+  readonly goal?: { readonly atMost: number };
+}
+
+const CASES: readonly Case[] = [
+  { session: "SMTP", proxy: "postern", protocol: "smtp", goal: { atMost: 5 } },
+  { session: "SMTP", proxy: "haproxy", protocol: "tcp" },
+  { session: "IMAP", proxy: "postern", protocol: "imap", goal: { atMost: 5 } },
+  { session: "IMAP", proxy: "postern", protocol: "tcp" },
+  { session: "IMAP in TLS", proxy: "postern", protocol: "imap", goal: { atMost: 40 } },
+  { session: "IMAP in TLS", proxy: "haproxy", protocol: "tcp" },
+];
 
 interface Figures {
   readonly baseMiB: number;
   readonly kibPerConnection: number;
 }
 
-/** Opens `count` connections, and resolves with them when the last has had its answer to EHLO. */
-function open(port: number, count: number): Promise<Line[]> {
+const certificate = makeCertificate("ECDSA P-256");
+const nothing = Buffer.alloc(0);
+
+/** Before the clients' context is made: HAProxy's OpenSSL may not know what Node's would offer first. */
+tls.DEFAULT_ECDH_CURVE = GROUP;
+const trust = new Trust({ verify: "none", name: null, ca: null });
+
+/** Says the PROXY header in the clear, and goes on inside TLS where it is asked for. */
+function begin(
+  port: number,
+  isSecure: boolean,
+  talk: Omit<ConstructorParameters<typeof Talk>[0], "opening">,
+): void {
+  const opening = nextOpening();
+  if (!isSecure) {
+    wire.connect(loopback(port), new Talk({ ...talk, opening }));
+    return;
+  }
+  wire.connect(loopback(port), {
+    ...nobody,
+    onConnect(connection: Connection) {
+      connection.write(opening);
+      connection.owner = new Talk(talk);
+      connection.secure({ side: "client", trust }, nothing);
+    },
+    onError: (_connection, code) => talk.over(code),
+  });
+}
+
+/** Opens `count` connections, and resolves with them when the last has had all its answers. */
+function open(port: number, count: number, { session }: Case): Promise<Line[]> {
+  const { client: steps } = scriptOf(session);
+  const isSecure = session === "IMAP in TLS";
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`${count} connections took too long`)), RUN_MS_MAX);
     const idle: Line[] = [];
     let begun = 0;
-    const begin = () => {
-      const opening = openings[begun++ % openings.length]!;
-      wire.connect(loopback(port), new Talk({ steps: hello.client, opening, finished, over }));
+    const next = () => {
+      begun++;
+      begin(port, isSecure, { steps, finished, over });
     };
     const finished = (connection: Line) => {
       idle.push(connection);
-      if (begun < count) begin();
+      if (begun < count) next();
       if (idle.length < count) return;
       clearTimeout(timer);
       resolve(idle);
     };
     const over = (fault: string | null) => reject(new Error(fault ?? "the proxy closed an idle connection"));
-    while (begun < Math.min(PARALLEL, count)) begin();
+    while (begun < Math.min(PARALLEL, count)) next();
   });
 }
 
-async function measure(name: Name, backend: Backend): Promise<Figures> {
-  const routes: readonly Route[] = [{ to: [backend.port], protocol: "smtp" }];
-  const proxy = await startProxy(name, { routes, threads: 1, cores: proxyCore });
+function scriptOf(session: Case["session"]): Script {
+  return session === "SMTP" ? hello : inbox;
+}
+
+function startServer(session: Case["session"]): Promise<Backend> {
+  const { server: steps } = scriptOf(session);
+  return startBackend((connection) => {
+    const talk = new Talk({ steps, finished: () => {}, over: () => {} });
+    connection.owner = talk;
+    talk.onConnect(connection);
+  });
+}
+
+async function measure(of: Case): Promise<Figures> {
+  const backend = await startServer(of.session);
+  const routes: readonly Route[] = [{ to: [backend.port], protocol: of.protocol }];
+  const options: ProxyOptions = { routes, threads: 1, cores: proxyCore };
+  const proxy = await startProxy(
+    of.proxy,
+    of.session === "IMAP in TLS" ? { ...options, certificate } : options,
+  );
   const port = proxy.ports[0]!;
   try {
-    for (const connection of await open(port, WARM_UP_CONNECTIONS)) connection.close();
+    for (const connection of await open(port, WARM_UP_CONNECTIONS, of)) connection.close();
     await sleep(SETTLE_MS);
     const base = residentBytes(proxy.pid);
-    const connections = await open(port, CONNECTIONS);
+    const connections = await open(port, CONNECTIONS, of);
     await sleep(SETTLE_MS);
     const grown = residentBytes(proxy.pid) - base;
     for (const connection of connections) connection.close();
     return { baseMiB: base / 2 ** 20, kibPerConnection: grown / 1024 / CONNECTIONS };
   } finally {
     await proxy.stop();
+    backend.close();
   }
 }
 
 async function main(): Promise<void> {
   pinSelf(loadCore);
-  const backend = await startBackend((connection) => {
-    const talk = new Talk({ steps: hello.server, finished: () => {}, over: () => {} });
-    connection.owner = talk;
-    talk.onConnect(connection);
+  const rounds = await inRounds(roundsAsked(3), async () => {
+    const figures = [];
+    for (const each of CASES) figures.push(await measure(each));
+    return figures;
   });
-  const rounds = await inRounds(roundsAsked(3), async () => ({
-    postern: await measure("postern", backend),
-    haproxy: await measure("haproxy", backend),
-  }));
-  backend.close();
-
-  const middle = (name: Name, figure: keyof Figures) =>
-    rounded(median(rounds.map((round) => round[name][figure])));
-  const rows = NAMES.map((proxy) => ({
-    proxy,
-    baseMiB: middle(proxy, "baseMiB"),
-    kibPerConnection: middle(proxy, "kibPerConnection"),
-  }));
-  const own = middle("postern", "kibPerConnection");
-  console.table(rows);
-  console.log(verdict(`KiB for each of ${CONNECTIONS} idle connections`, own, GOAL));
-  report("idle", {
-    connections: CONNECTIONS,
-    kibPerConnection: own,
-    goal: GOAL,
-    rounds: rounds.length,
-    rows,
+  const rows = CASES.map((each, index) => {
+    const middle = (figure: keyof Figures) => rounded(median(rounds.map((round) => round[index]![figure])));
+    return { ...each, baseMiB: middle("baseMiB"), kibPerConnection: middle("kibPerConnection") };
   });
+  console.table(rows.map(({ goal: _goal, ...row }) => row));
+  for (const { session, goal, kibPerConnection } of rows)
+    if (goal !== undefined)
+      console.log(
+        verdict(`KiB for each of ${CONNECTIONS} idle connections, ${session}`, kibPerConnection, goal),
+      );
+  report("idle", { connections: CONNECTIONS, rounds: rounds.length, rows });
 }
 
 await main();

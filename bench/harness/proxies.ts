@@ -21,8 +21,8 @@ export type Name = "postern" | "haproxy";
 export interface Route {
   /** The ports of the back ends. */
   readonly to: readonly number[];
-  /** What postern makes of it: it follows SMTP, and is blind to `tcp`, as HAProxy always is. */
-  readonly protocol: "smtp" | "tcp";
+  /** What postern makes of it: it follows SMTP, IMAP until login, and is blind to `tcp`, as HAProxy always is. */
+  readonly protocol: "smtp" | "imap" | "tcp";
 }
 
 export interface ProxyOptions {

@@ -34,16 +34,30 @@ export const openings: readonly Buffer[] = Array.from({ length: clientsMax }, (_
 /** The bytes before the length of the rest, and with it. */
 const headerStartBytes = 16;
 
+/** What the client says, and what the server answers. */
+type Exchange = readonly [string, string | Uint8Array];
+
+const smtpGreeting = "220 mx.example.test ESMTP\r\n";
+
 /** Nothing is offered that postern hides inside TLS: what is awaited is only counted. */
-const ehlo: readonly [string, string] = [
+const ehlo: Exchange = [
   "EHLO client.example.org\r\n",
   "250-mx.example.test\r\n250-PIPELINING\r\n250-SIZE 20480000\r\n250-ENHANCEDSTATUSCODES\r\n250 8BITMIME\r\n",
 ];
 
+const imapGreeting = "* OK [CAPABILITY IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE AUTH=PLAIN] ready.\r\n";
+
+const login: Exchange = [
+  "1 LOGIN user@example.test secret\r\n",
+  "1 OK [CAPABILITY IMAP4rev1 LITERAL+ ID ENABLE IDLE CONDSTORE QRESYNC NAMESPACE MOVE] Logged in\r\n",
+];
+
+const select: Exchange = ["2 SELECT INBOX\r\n", "* 1 EXISTS\r\n2 OK [READ-WRITE] Select completed.\r\n"];
+
 /** One mail with these lines: greeting, six commands (the message itself is the fifth), 221. */
 export function mailOf(lines: string): Script {
   const header = "From: <a@example.org>\r\nTo: <b@example.test>\r\nSubject: bench\r\n\r\n";
-  return scriptOf([
+  return scriptOf(smtpGreeting, [
     ehlo,
     ["MAIL FROM:<a@example.org>\r\n", "250 2.1.0 Ok\r\n"],
     ["RCPT TO:<b@example.test>\r\n", "250 2.1.5 Ok\r\n"],
@@ -60,7 +74,18 @@ export const attachmentLine = `${"VGhpcyBpcyBhIGxpbmUu".repeat(4).slice(0, 76)}\
 export const mail: Script = mailOf("A line of a mail.\r\n".repeat(158));
 
 /** The beginning of a session: greeting and EHLO. */
-export const hello: Script = scriptOf([ehlo]);
+export const hello: Script = scriptOf(smtpGreeting, [ehlo]);
+
+/** A mail program's session until it is told of new mails, as it is for hours. */
+export const inbox: Script = scriptOf(imapGreeting, [login, select, ["3 IDLE\r\n", "+ idling\r\n"]]);
+
+/** A mail program that fetches a mail of these lines, so many times. */
+export function fetchOf(lines: string, times: number): Script {
+  const reply = `* 1 FETCH (BODY[] {${lines.length}}\r\n${lines})\r\n3 OK Fetch completed.\r\n`;
+  const fetch: Exchange = ["3 FETCH 1 BODY[]\r\n", Buffer.from(reply)];
+  const logout: Exchange = ["4 LOGOUT\r\n", "* BYE Logging out\r\n4 OK Logout completed.\r\n"];
+  return scriptOf(imapGreeting, [login, select, ...Array<Exchange>(times).fill(fetch), logout]);
+}
 
 /** As much of a connection as a conversation needs. */
 export type Line = Pick<Connection, "write" | "start" | "end" | "close">;
@@ -143,14 +168,13 @@ function headerBytesOf(first: Uint8Array): number {
 }
 
 /** What each side says and awaits, from what the client says and the server answers to it. */
-function scriptOf(exchanges: readonly (readonly [string, string])[]): Script {
-  const greeting = Buffer.from("220 mx.example.test ESMTP\r\n");
-  const client: Step[] = [{ say: nothing, awaitBytes: greeting.length }];
+function scriptOf(greeting: string, exchanges: readonly Exchange[]): Script {
+  let answer: Uint8Array = Buffer.from(greeting);
+  const client: Step[] = [{ say: nothing, awaitBytes: answer.length }];
   const server: Step[] = [{ say: nothing, awaitBytes: "header" }];
-  let answer = greeting;
   for (const [command, reply] of exchanges) {
     server.push({ say: answer, awaitBytes: command.length });
-    answer = Buffer.from(reply);
+    answer = typeof reply === "string" ? Buffer.from(reply) : reply;
     client.push({ say: Buffer.from(command), awaitBytes: answer.length });
   }
   server.push({ say: answer, awaitBytes: 0 });

@@ -1,0 +1,94 @@
+/**
+ * What a mail costs that a client fetches: the gateway's CPU for each GiB of mails of 10 MB over IMAP, `followed` until the
+ * login beside `opaque`, which never looked; HAProxy, which is blind as well, beside both.
+ *
+ *     node bench/fetch.ts [ROUNDS]
+ */
+import { cpuMs, loadCore, pinSelf, proxyCore } from "./harness/process.ts";
+import { type ProxyProcess, startProxy } from "./harness/proxies.ts";
+import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
+import { runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
+import { attachmentLine, fetchOf } from "./harness/talk.ts";
+
+/** Of the opaque figure. */
+const GOAL = { atMost: 1.05 };
+
+const NAMES = ["followed", "opaque", "haproxy"] as const;
+
+type Name = (typeof NAMES)[number];
+
+const MAIL_BYTES = 10_000_000;
+
+/** As when a mail program catches up. */
+const FETCHES = 10;
+
+/** Three GB: more than a second of a proxy's CPU. */
+const SESSIONS = 32;
+
+/** One client has the gateway to itself, or shares it. */
+const PARALLEL = [1, 4] as const;
+
+const GIBIBYTE = 2 ** 30;
+
+const script = fetchOf(attachmentLine.repeat(MAIL_BYTES / attachmentLine.length), FETCHES);
+
+interface Figures {
+  readonly cpuMs: number;
+  readonly gibPerSecond: number;
+}
+
+async function measure({ pid, ports }: ProxyProcess, parallel: number): Promise<Figures> {
+  const before = cpuMs(pid);
+  const seconds = await runSessions(sessionsTo(ports[0]!, script), SESSIONS, parallel);
+  const after = cpuMs(pid);
+  const gibibytes = (SESSIONS * FETCHES * MAIL_BYTES) / GIBIBYTE;
+  const ms = after.userMs + after.systemMs - before.userMs - before.systemMs;
+  return { cpuMs: ms / gibibytes, gibPerSecond: gibibytes / seconds };
+}
+
+async function main(): Promise<void> {
+  pinSelf(loadCore);
+  const backend = await startMailServer(script);
+  const start = (name: "postern" | "haproxy", protocol: "imap" | "tcp") =>
+    startProxy(name, { routes: [{ to: [backend.port], protocol }], threads: 1, cores: proxyCore });
+  const proxies: Readonly<Record<Name, ProxyProcess>> = {
+    followed: await start("postern", "imap"),
+    opaque: await start("postern", "tcp"),
+    haproxy: await start("haproxy", "tcp"),
+  };
+  const count = roundsAsked(7);
+  const rows = [];
+  for (const parallel of PARALLEL) {
+    for (const name of NAMES) await measure(proxies[name], parallel);
+    const rounds = await inRounds(count, async () => ({
+      followed: await measure(proxies.followed, parallel),
+      opaque: await measure(proxies.opaque, parallel),
+      haproxy: await measure(proxies.haproxy, parallel),
+    }));
+    const middle = (name: Name, figure: keyof Figures) =>
+      rounded(median(rounds.map((round) => round[name][figure])));
+    const ratioTo = (name: Name) =>
+      rounded(median(rounds.map((round) => round.followed.cpuMs / round[name].cpuMs)));
+    rows.push({
+      parallel,
+      followedCpuMs: middle("followed", "cpuMs"),
+      opaqueCpuMs: middle("opaque", "cpuMs"),
+      haproxyCpuMs: middle("haproxy", "cpuMs"),
+      followedGibPerSecond: middle("followed", "gibPerSecond"),
+      opaqueGibPerSecond: middle("opaque", "gibPerSecond"),
+      toOpaque: ratioTo("opaque"),
+      toHaproxy: ratioTo("haproxy"),
+    });
+  }
+  for (const name of NAMES) await proxies[name].stop();
+  backend.close();
+
+  console.table(rows);
+  for (const { parallel, toOpaque } of rows)
+    console.log(
+      verdict(`CPU for each GiB fetched, ${parallel} at a time, followed to opaque`, toOpaque, GOAL),
+    );
+  report("fetch", { goal: GOAL, rounds: count, rows });
+}
+
+await main();
