@@ -232,13 +232,14 @@ export class SmtpWatch implements Watch, Judge {
     }
   }
 
-  /** A server that offers no BDAT would take the octets for commands. */
+  /** A server that offers no BDAT would take the octets for commands, and somebody else may have written them. */
   #chunk(line: Uint8Array): Uint8Array | null {
-    if (!this.#answers.chunking) return this.#refuse(replies.notImplemented);
     const chunk = chunkOf(line);
     if (chunk === null) return this.#finish("protocol-violation", { detail: "malformed BDAT" });
-    this.#content.beginChunk(chunk.octets);
+    const passes = this.#answers.chunking;
+    this.#content.beginChunk(chunk.octets, passes);
     if (!this.#content.isWhole) this.#state = "content";
+    if (!passes) return this.#refuse(replies.notImplemented);
     return this.#pass(line, chunk.last ? "last" : "chunk");
   }
 

@@ -274,18 +274,19 @@ const cases: Readonly<Record<string, Case>> = {
   },
   "BDAT that is not offered": {
     script: [
-      ["C", "HELO x\r\nBDAT 6\r\nNOOP\r\n"],
+      ["C", "HELO x\r\nBDAT 6\r\nRSET\r\nNOOP\r\n"],
       ["S", "250 x\r\n250 y\r\n"],
-      ["C", "BDAT 9 LAST\r\n"],
+      ["C", "BDAT 0 LAST\r\nNOOP\r\nBDAT 9 LAST\r\nMAIL FROM"],
+      ["S", "250 z\r\n"],
     ],
-    heard: "HELO x\r\nNOOP\r\n",
-    told: `250 x\r\n${notImplemented}250 y\r\n${notImplemented}`,
+    heard: "HELO x\r\nNOOP\r\nNOOP\r\n",
+    told: `250 x\r\n${notImplemented}250 y\r\n${notImplemented}250 z\r\n${notImplemented}`,
   },
   "BDAT that may not be offered any more": {
     script: [
       ["C", "EHLO x\r\nHELO x\r\n"],
       ["S", "250-x\r\n250 CHUNKING\r\n"],
-      ["C", "BDAT 6\r\nNOOP\r\n"],
+      ["C", "BDAT 6\r\nRSET\r\nNOOP\r\n"],
       ["S", "250 x\r\n250 y\r\n"],
     ],
     heard: "EHLO x\r\nHELO x\r\nNOOP\r\n",
