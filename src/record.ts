@@ -8,6 +8,22 @@
 import type { Address, AddressAndPort } from "./address.ts";
 import type { Outcome, Reason } from "./outcome.ts";
 
+/** A decision of CrowdSec's that holds for a client now. */
+export interface Ban {
+  /** The decision's, as LAPI numbers them. */
+  readonly id: number;
+  /** Who decided: `crowdsec`, `cscli`, `CAPI`, or `lists:NAME` for one of the lists that are subscribed to. */
+  readonly origin: string;
+  /** The origin's place among those that the counters know. */
+  readonly originIndex: number;
+  readonly scenario: string;
+  /** `ban`, or whatever other type the configuration takes for one. */
+  readonly type: string;
+  /** The client is held instead of refused, whatever its listener does with banned ones. */
+  readonly tarpits: boolean;
+  readonly remainingSeconds: number;
+}
+
 /** How a session ended, in numbers: as much as the counters need. */
 export interface SessionEnd {
   readonly outcome: Outcome;

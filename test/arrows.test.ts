@@ -14,7 +14,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   main: ["commands"],
   commands: ["config", "threads", "demo", "wire"],
   demo: ["proxy", "wire"],
-  threads: ["proxy", "smtp", "imap", "limits", "pools", "wire", "tls", "observe"],
+  threads: ["proxy", "smtp", "imap", "limits", "pools", "wire", "tls", "observe", "crowdsec"],
   proxy: ["wire", "limits", "pools"],
   config: [],
   smtp: [],
@@ -23,6 +23,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   pools: [],
   wire: [],
   tls: [],
+  crowdsec: [],
   observe: [],
   leaf: [],
 };
@@ -43,10 +44,10 @@ const packages: Readonly<Record<string, string>> = {
 const builtins: Readonly<Record<string, readonly string[]>> = {
   "node:net": ["wire"],
   "node:tls": ["wire"],
-  "node:dgram": [],
+  "node:dgram": ["observe"],
   "node:dns": [],
-  "node:http": ["observe"],
-  "node:https": [],
+  "node:http": ["observe", "crowdsec"],
+  "node:https": ["crowdsec"],
   "node:http2": [],
   "node:worker_threads": ["threads"],
 };

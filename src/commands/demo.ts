@@ -64,6 +64,7 @@ function configurationFor(upstream: Endpoint, logFile: string): Configuration {
         protocol: "smtp",
         proxy: { from: ["127.0.0.1/32"], timeoutMs: 3000 },
         tls: "off",
+        ban: { action: "reply", text: null },
         smtp: { earlyTalk: "pass", bareNewline: "reject", authOnlyOverTls: true },
         pool: "embedded",
         limits: "default",
@@ -99,7 +100,8 @@ function configurationFor(upstream: Endpoint, logFile: string): Configuration {
       },
     },
     tls: { certificates: [], minVersion: "TLSv1.2" },
-    log: { level: "info", destination: logFile },
+    crowdsec: null,
+    log: { level: "info", destination: logFile, stockLines: null },
     admin: { listen: LOOPBACK, token: null, topClients: 50 },
   };
 }

@@ -78,7 +78,8 @@ function configurationOf(from: Settings, { token, authorities }: Files): Configu
     ),
     limits: Object.fromEntries(Object.entries(sets).map(([name, set]) => [name, limitsOf(set)])),
     tls: from.tls,
-    log: from.log,
+    crowdsec: null,
+    log: { ...from.log, stockLines: null },
     admin: { listen: from.admin.listen, token, topClients: from.admin.topClients },
   };
 }
@@ -91,6 +92,7 @@ function listenerOf(name: string, from: ListenerSettings): ListenerOptions {
     protocol,
     proxy: proxy.mode === "off" ? null : { from: proxy.from, timeoutMs: proxy.timeout },
     tls,
+    ban: { action: "reply", text: null },
     smtp,
     pool,
     limits,

@@ -9,7 +9,7 @@ import { type EventLog, type Fields, logger } from "./logger.ts";
 import type { LogLevel, LogOptions } from "./options.ts";
 
 /** Opens the log. @throws Error that says which file and why, when it cannot be opened. */
-export function openLog({ level, destination }: LogOptions): Log {
+export function openLog({ level, destination }: Pick<LogOptions, "level" | "destination">): Log {
   return new Log(level, new Destination(destination));
 }
 

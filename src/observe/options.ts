@@ -7,7 +7,14 @@ export interface LogOptions {
   readonly level: LogLevel;
   /** `stdout`, `stderr` or the path of a file. */
   readonly destination: string;
+  /** Null: there are none. */
+  readonly stockLines: StockDestination | null;
 }
+
+/** Where the lines go that CrowdSec's stock parsers take: a file, or whoever listens for syslog over UDP. */
+export type StockDestination =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "udp"; readonly endpoint: Endpoint };
 
 export interface AdminOptions {
   readonly listen: Endpoint;

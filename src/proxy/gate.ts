@@ -9,7 +9,7 @@ import type { Limiter, Verdict } from "../limits/limiter.ts";
 import type { Total } from "../limits/total.ts";
 import type { CommandReason } from "../outcome.ts";
 import type { Pool } from "../pools/pool.ts";
-import type { Login, SessionRecord } from "../record.ts";
+import type { Ban, Login, SessionRecord } from "../record.ts";
 import type { TlsTerms, Wire } from "../wire/wire.ts";
 import type { ListenerOptions } from "./options.ts";
 import type { Sessions } from "./sessions.ts";
@@ -39,6 +39,14 @@ export interface Gate {
   readonly clock: Clock;
   readonly sessions: Sessions;
   readonly observer: Observer;
+}
+
+/** Who is banned, as one thread asks for it. */
+export interface Bans {
+  /** No list was ever received, and nobody is let in without one. */
+  readonly areMissing: boolean;
+  /** The decision that holds for the client; null: none does. */
+  judge(client: Address, nowSeconds: number): Ban | null;
 }
 
 /** Whom the sessions of a thread tell what happened. */

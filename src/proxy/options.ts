@@ -21,6 +21,18 @@ export interface SmtpOptions {
   readonly authOnlyOverTls: boolean;
 }
 
+/** What a banned client gets. */
+export interface BanOptions {
+  /**
+   * - `reply`: a refusal in the protocol's words, then the end.
+   * - `drop`: the end, without a word.
+   * - `tarpit`: nothing for a while, then the refusal.
+   */
+  readonly action: "reply" | "drop" | "tarpit";
+  /** What the refusal says behind its code; null: postern's own words. */
+  readonly text: string | null;
+}
+
 export interface ListenerOptions {
   readonly name: string;
   readonly listen: readonly Endpoint[];
@@ -28,6 +40,7 @@ export interface ListenerOptions {
   /** The networks that may send a PROXY header, and how long it may take; null: `proxy: { mode: off }`. */
   readonly proxy: { readonly from: readonly string[]; readonly timeoutMs: number } | null;
   readonly tls: TlsMode;
+  readonly ban: BanOptions;
   readonly smtp: SmtpOptions;
   /** The pool's name. */
   readonly pool: string;

@@ -98,6 +98,7 @@ function listener(
       protocol: fc.constantFrom("smtp", "imap", "tcp"),
       proxy: fc.option(fc.record({ from, timeoutMs: fc.integer({ min: 100, max: 60_000 }) }, plain)),
       tls: fc.constantFrom("off", "starttls", "passthrough", "implicit"),
+      ban: fc.constant({ action: "reply", text: null }),
       smtp: fc.record(
         {
           earlyTalk: fc.constantFrom("pass", "refuse"),
@@ -181,10 +182,12 @@ function configuration(listeners: string[], pools: string[], sets: string[]): fc
         },
         plain,
       ),
+      crowdsec: fc.constant(null),
       log: fc.record(
         {
           level: fc.constantFrom("debug", "info", "warn", "error"),
           destination: fc.constantFrom("stdout", "stderr", "/var/log/a: b.log", "# 5", "$HOME"),
+          stockLines: fc.constant(null),
         },
         plain,
       ),

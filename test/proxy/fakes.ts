@@ -162,6 +162,7 @@ const listener: ListenerOptions = {
   protocol: "smtp",
   proxy: null,
   tls: "off",
+  ban: { action: "reply", text: null },
   smtp: defaultSmtp,
   pool: "p",
   limits: "default",
