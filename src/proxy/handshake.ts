@@ -1,30 +1,42 @@
 /** A client's connection while TLS begins on it: nothing is heard of it but that it has begun, or never will. */
 import type { Connection, ConnectionOwner } from "../wire/wire.ts";
 import type { Session } from "./session.ts";
+import type { Tally } from "./tally.ts";
 
 export class Handshake implements ConnectionOwner {
   readonly #session: Session;
+  readonly #tally: Tally;
   readonly #then: () => void;
 
-  /** `then` goes on with the connection, once the session has taken what the handshake came to. */
-  constructor(session: Session, then: () => void) {
+  /** `then` goes on with the connection, once the client may have had the handshake. */
+  constructor(session: Session, tally: Tally, then: () => void) {
     this.#session = session;
+    this.#tally = tally;
     this.#then = then;
   }
 
-  onConnect(): void {
-    if (this.#session.secured()) this.#then();
+  onConnect(connection: Connection): void {
+    this.#session.flow();
+    this.#tally.isSecured = true;
+    if (connection.tls?.resumed === true || this.#tally.mayHaveSecured()) this.#then();
+    else this.#session.refuse("new-tls-session-rate");
   }
 
   onData(): void {}
 
   onEnd(): void {
-    this.#session.insecure("EOF");
+    this.#fail("EOF");
   }
 
   onDrain(): void {}
 
   onError(_connection: Connection, code: string): void {
-    this.#session.insecure(code);
+    this.#fail(code);
+  }
+
+  /** `code` is OpenSSL's or the system's, or says that it took too long. Postfix counts such a handshake, too. */
+  #fail(code: string): void {
+    this.#tally.mayHaveSecured();
+    this.#session.reject("tls-handshake", code);
   }
 }

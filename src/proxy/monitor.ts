@@ -5,28 +5,41 @@
 import type { Responder } from "../dialogue.ts";
 import { nothing } from "../lines.ts";
 import type { Connection, ConnectionOwner } from "../wire/wire.ts";
+import { MONITOR_MS } from "./phases.ts";
 import type { Session } from "./session.ts";
 
 const ANSWERED = { outcome: "healthcheck", reason: null, detail: null } as const;
 
 export class Monitor implements ConnectionOwner {
   readonly #session: Session;
+  readonly #isUp: boolean;
   readonly #responder: Responder | null;
 
-  constructor(session: Session, responder: Responder | null) {
+  constructor(session: Session) {
+    const { pool, clock, dialogue } = session.gate;
     this.#session = session;
-    this.#responder = responder;
+    this.#isUp = !pool.isDown(clock.seconds());
+    this.#responder = dialogue?.monitor(this.#isUp) ?? null;
   }
 
   /** `surplus` is what the checker already said behind its header. */
   begin(connection: Connection, surplus: Uint8Array): void {
+    const { options, tls } = this.#session.gate;
+    this.#session.await("monitor", this.#responder === null ? options.idleTimeoutMs : MONITOR_MS);
+    if (this.#responder === null && !this.#isUp) return this.#session.closed();
+    connection.owner = this;
+    if (options.tls === "implicit") connection.secure(tls!, surplus);
+    else this.#greet(connection, surplus);
+  }
+
+  #greet(connection: Connection, surplus: Uint8Array): void {
     if (this.#responder !== null) this.#say(connection, this.#responder.greeting);
     if (surplus.length > 0 && this.#responder?.closing !== true) this.onData(connection, surplus);
   }
 
   /** TLS had to begin first. */
   onConnect(connection: Connection): void {
-    this.begin(connection, nothing);
+    this.#greet(connection, nothing);
     connection.start();
   }
 

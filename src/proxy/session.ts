@@ -11,7 +11,7 @@
 import type { AddressAndPort } from "../address.ts";
 import type { Conclusion, Introduction } from "../dialogue.ts";
 import { nothing } from "../lines.ts";
-import type { HeaderReason, Outcome, Reason, SpokenReason } from "../outcome.ts";
+import type { Outcome, Reason, SpokenReason } from "../outcome.ts";
 import type { ImapTally, Inspected, SessionRecord, SmtpTally } from "../record.ts";
 import type { Connection, TlsFacts } from "../wire/wire.ts";
 import { Arrival } from "./arrival.ts";
@@ -21,14 +21,7 @@ import { Handshake } from "./handshake.ts";
 import type { Header } from "./header.ts";
 import { Monitor } from "./monitor.ts";
 import type { Protocol } from "./options.ts";
-import {
-  AFTER_UPSTREAM_MS,
-  FAREWELL_MS,
-  firstSilenceMs,
-  HANDSHAKE_MS,
-  MONITOR_MS,
-  type Phase,
-} from "./phases.ts";
+import { AFTER_UPSTREAM_MS, FAREWELL_MS, firstSilenceMs, HANDSHAKE_MS, type Phase } from "./phases.ts";
 import { Place } from "./place.ts";
 import { Search } from "./search.ts";
 import { SWEEP_MS, type Sweepable } from "./sessions.ts";
@@ -112,21 +105,9 @@ export class Session implements Sweepable, SessionRecord {
 
   /** The header is whole; `surplus` came behind it and is the session's. */
   arrived(header: Header, surplus: Uint8Array): void {
-    if (header.command === "local") return this.#answer(surplus);
+    if (header.command === "local") return new Monitor(this).begin(this.#connection, surplus);
     if (this.peer === null) return this.#end("closed", null);
     this.#admit(header.source, header.destination, surplus);
-  }
-
-  /** The load balancer itself asks: no upstream hears of it, no client is counted. */
-  #answer(surplus: Uint8Array): void {
-    const { gate } = this;
-    const up = !gate.pool.isDown(gate.clock.seconds());
-    if (gate.dialogue === null && !up) return this.#end("healthcheck", null);
-    this.await("monitor", gate.dialogue === null ? gate.options.idleTimeoutMs : MONITOR_MS);
-    const monitor = new Monitor(this, gate.dialogue?.monitor(up) ?? null);
-    this.#connection.owner = monitor;
-    if (gate.options.tls === "implicit") this.#connection.secure(gate.tls!, surplus);
-    else monitor.begin(this.#connection, surplus);
   }
 
   #admitPeer(): void {
@@ -154,8 +135,8 @@ export class Session implements Sweepable, SessionRecord {
   /** TLS comes before everything else: a client that may not have it gets no word, since none could be read. */
   #secureFirst(surplus: Uint8Array): void {
     const securing = this.#tally!.securing();
-    if (securing === "limited") return this.#end("refused", "new-tls-session-rate");
-    if (securing === "busy") return this.#end("refused", "tls-handshake", "too many at once");
+    if (securing === "limited") return this.reject("new-tls-session-rate");
+    if (securing === "busy") return this.reject("tls-handshake", "too many at once");
     this.#handshake(surplus, () => this.#listen(nothing));
   }
 
@@ -173,29 +154,13 @@ export class Session implements Sweepable, SessionRecord {
 
   #handshake(surplus: Uint8Array, then: () => void): void {
     this.await("handshake", HANDSHAKE_MS);
-    this.#connection.owner = new Handshake(this, then);
+    this.#connection.owner = new Handshake(this, this.#tally!, then);
     this.#connection.secure(this.gate.tls!, surplus);
   }
 
   /** The client was told to begin TLS. */
   secure(): void {
     this.#handshake(nothing, () => this.#splice!.secured());
-  }
-
-  /** TLS has begun; whether the session goes on. */
-  secured(): boolean {
-    this.#enter("splice");
-    this.touch();
-    this.#tally!.isSecured = true;
-    if (this.tls?.resumed === true || this.#tally!.mayHaveSecured()) return true;
-    this.refuse("new-tls-session-rate");
-    return false;
-  }
-
-  /** TLS never began; `code` says why, in OpenSSL's or the system's terms. Postfix counts such a handshake, too. */
-  insecure(code: string): void {
-    this.#tally!.mayHaveSecured();
-    this.#end("refused", "tls-handshake", code);
   }
 
   /** It could not be connected to; `code` is the system's. */
@@ -218,8 +183,13 @@ export class Session implements Sweepable, SessionRecord {
 
   /** The client may be heard. */
   greeted(): void {
-    this.#enter("splice");
     if (this.gate.dialogue !== null) this.inspected = "full";
+    this.flow();
+  }
+
+  /** Either side is awaited, from now on. */
+  flow(): void {
+    this.#enter("splice");
     this.touch();
   }
 
@@ -243,9 +213,9 @@ export class Session implements Sweepable, SessionRecord {
     this.touch();
   }
 
-  /** The header is not taken: closed without a byte, as nothing may be said before a header. */
-  reject(reason: HeaderReason): void {
-    this.#end("refused", reason);
+  /** Refused without a byte, as before a header, or before TLS, where none could be read. */
+  reject(reason: Reason, detail: string | null = null): void {
+    this.#end("refused", reason, detail);
   }
 
   /** Postern refuses, in the protocol's words where it has any. */
@@ -291,12 +261,11 @@ export class Session implements Sweepable, SessionRecord {
       case "connect":
         return this.#search.failed("upstream-timeout", null);
       case "handshake":
-        return this.insecure("timeout");
+        return this.#connection.owner.onError(this.#connection, "timeout");
       case "greet":
         return this.fail("upstream-timeout");
       case "pause":
-        this.#enter("splice");
-        this.touch();
+        this.flow();
         return this.#splice!.resume();
       case "splice":
         return this.#splice!.expire();
