@@ -24,6 +24,7 @@ function record(line: number, outcome: SessionRecord["outcome"]): SessionRecord 
     peer: { address: Address.v4(0x0a001401), port: 51234 },
     outcome,
     reason: null,
+    ban: null,
     detail: null,
     server: "127.0.0.1:25",
     durationMs: 812,

@@ -45,6 +45,7 @@ const dialogue = smtpDialogue({
   bareNewline: "reject",
   startTls: "passed",
   loginNeedsTls: false,
+  banText: null,
 });
 
 /** A session that is about to begin its message. */

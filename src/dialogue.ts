@@ -126,6 +126,8 @@ export interface Watch {
   readonly stage: Stage;
   /** Final, once it is there. To be used when the stage is neither `severed` nor `ending` any more, or the client gone. */
   readonly conclusion: Conclusion | null;
+  /** The server has been given the end of a message and has yet to say whether it takes it: no time to end the session. */
+  readonly isCommitted: boolean;
   /**
    * The bytes that go to the upstream for `chunk`: the same view when nothing had to be changed or kept back. Called with
    * no bytes when the watch has waited and the server has spoken, and when the client is heard again after a pause.

@@ -57,8 +57,15 @@ export const offences = [
  */
 export const INJECTED = "response-injection";
 
-/** The reasons that a client is told, in its protocol's words. */
+/**
+ * The reasons that a client is told, in its protocol's words.
+ *
+ * - `banned`: by a decision of CrowdSec's.
+ * - `ban-list-missing`: there has been no list of such decisions yet, and nobody is let in without one.
+ */
 export const spokenReasons = [
+  "banned",
+  "ban-list-missing",
   "max-connections",
   "connection-count",
   "connection-rate",

@@ -8,6 +8,9 @@
 import type { Address, AddressAndPort } from "./address.ts";
 import type { Outcome, Reason } from "./outcome.ts";
 
+/** So many origins of decisions are told apart, over the process's life: the last stands for all that come after. */
+export const ORIGINS_MAX = 64;
+
 /** A decision of CrowdSec's that holds for a client now. */
 export interface Ban {
   /** The decision's, as LAPI numbers them. */
@@ -29,6 +32,10 @@ export interface SessionEnd {
   readonly outcome: Outcome;
   /** Why it was refused or failed; null where there is nothing to say. */
   readonly reason: Reason | null;
+  /** Null while the client is unknown. */
+  readonly client: AddressAndPort | null;
+  /** The decision that the client was refused for; null where it was not. */
+  readonly ban: Ban | null;
   readonly durationMs: number;
   /** From the client. */
   readonly bytesIn: number;
@@ -66,8 +73,6 @@ export type Inspected = "full" | "until-starttls" | "none";
 /** The whole record of a session, for its log line. */
 export interface SessionRecord extends SessionEnd {
   readonly id: string;
-  /** Null while the client is unknown. */
-  readonly client: AddressAndPort | null;
   /** The socket's other end; null only where the peer was gone before the system could be asked. */
   readonly peer: AddressAndPort | null;
   /** The server that took the session, as in the configuration; null when none did. */

@@ -6,12 +6,12 @@ import type { Dialogue } from "../dialogue.ts";
 import { ImapIntroducer } from "./introduce.ts";
 import { monitors } from "./monitor.ts";
 import type { ImapDialogueOptions } from "./options.ts";
-import { refusal } from "./refuse.ts";
+import { refusal, refusalWith } from "./refuse.ts";
 import { ImapWatch } from "./watch.ts";
 
 export function imapDialogue(options: ImapDialogueOptions): Dialogue {
   return {
-    refusal,
+    refusal: options.banText === null ? refusal : refusalWith(options.banText),
     monitor: monitors(options.hostname),
     introduce: (introduction, agenda) => new ImapIntroducer(introduction, agenda),
     watch: (client, witness) => new ImapWatch(options, client, witness),

@@ -28,6 +28,7 @@ function completion(text: string): Reply {
 export const unavailable = bytesOf("* BYE [UNAVAILABLE] Service not available, try again later\r\n");
 export const unreadable = bytesOf("* BYE [CLIENTBUG] Commands that cannot be followed\r\n");
 
+const accessDenied = bytesOf("* BYE [NOPERM] Access denied\r\n");
 const full = bytesOf("* BYE [LIMIT] Too many connections\r\n");
 const tooManyTls = bytesOf("* BYE [LIMIT] Too many new TLS sessions\r\n");
 const guessing = bytesOf("* BYE [LIMIT] Too many failed logins\r\n");
@@ -36,8 +37,16 @@ const tooLong = bytesOf("* BYE [LIMIT] Line too long\r\n");
 const tooManyCommands = bytesOf("* BYE [LIMIT] Too many commands at once\r\n");
 const tooManyErrors = bytesOf("* BYE [LIMIT] Too many errors\r\n");
 
-export const refusal: Dialogue["refusal"] = (reason: SpokenReason, client: Address | null): Uint8Array => {
+/** The refusals of a listener that has a text of its own for banned clients. */
+export function refusalWith(banText: string): Dialogue["refusal"] {
+  const banned = bytesOf(`* BYE [NOPERM] ${banText}\r\n`);
+  return (reason, client) => (reason === "banned" ? banned : refusal(reason, client));
+}
+
+export function refusal(reason: SpokenReason, client: Address | null): Uint8Array {
   switch (reason) {
+    case "banned":
+      return accessDenied;
     case "connection-count":
     case "connection-rate":
       return client === null ? full : bytesOf(`* BYE [LIMIT] Too many connections from ${client.text}\r\n`);
@@ -55,6 +64,7 @@ export const refusal: Dialogue["refusal"] = (reason: SpokenReason, client: Addre
       return tooManyCommands;
     case "too-many-errors":
       return tooManyErrors;
+    case "ban-list-missing":
     case "upstream-unavailable":
     case "upstream-timeout":
     case "identity-refused":
@@ -70,4 +80,4 @@ export const refusal: Dialogue["refusal"] = (reason: SpokenReason, client: Addre
     default:
       return reason satisfies never;
   }
-};
+}

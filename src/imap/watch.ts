@@ -98,6 +98,9 @@ export class ImapWatch implements Watch, Judge {
     }
   }
 
+  /** No message is read: what APPEND sends is behind the login. */
+  readonly isCommitted = false;
+
   client(chunk: Uint8Array): Uint8Array {
     this.#changed = this.#isHolding;
     this.#lines.feed(this.#ahead.length === 0 ? chunk : Buffer.concat([this.#ahead, chunk]));

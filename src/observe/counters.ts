@@ -8,8 +8,9 @@
  *
  * This file knows no metric's name and no label; it counts listeners and pools by their position in the configuration.
  */
+import type { Address } from "../address.ts";
 import { INJECTED, type Outcome, outcomes, type Reason, reasons } from "../outcome.ts";
-import type { SessionEnd } from "../record.ts";
+import { ORIGINS_MAX, type SessionEnd } from "../record.ts";
 
 export interface CounterShape {
   /** Data threads: one region each. */
@@ -37,7 +38,13 @@ export const connectSecondsBounds: readonly number[] = [
 const histogramWidth = (bounds: readonly number[]) => bounds.length + 2;
 
 const LINES_DROPPED = 0;
-const LISTENERS = 1;
+
+/** Sessions whose client was known, and those refused for a ban, by the ban's origin; each by the client's family. */
+const FAMILIES = [4, 6] as const;
+const CLIENTS = 1;
+const BANNED = CLIENTS + FAMILIES.length;
+
+const LISTENERS = BANNED + ORIGINS_MAX * FAMILIES.length;
 
 /** A listener's columns, counted from its first one. */
 const ACCEPTED = 0;
@@ -70,6 +77,8 @@ function regionOf(memory: SharedArrayBuffer, shape: CounterShape, thread: number
   return new Float64Array(memory, thread * width * Float64Array.BYTES_PER_ELEMENT, width);
 }
 
+const familyAt = ({ address }: { readonly address: Address }) => FAMILIES.indexOf(address.family);
+
 /** One data thread's own region. Nobody else may make one for the same thread while that thread lives. */
 export class ThreadCounters {
   readonly #columns: Float64Array;
@@ -91,7 +100,11 @@ export class ThreadCounters {
     const at = listenerAt(listener);
     this.#add(at + ACTIVE, -1);
     this.#add(at + SESSIONS + outcomes.indexOf(end.outcome), 1);
-    const { outcome, reason } = end;
+    const { outcome, reason, client, ban } = end;
+    if (client !== null) this.#add(CLIENTS + familyAt(client), 1);
+    if (client !== null && ban !== null && reason === "banned") {
+      this.#add(BANNED + ban.originIndex * FAMILIES.length + familyAt(client), 1);
+    }
     if (reason !== null && (outcome === "refused" || reason === INJECTED)) this.refused(listener, reason);
     this.#add(at + BYTES_IN, end.bytesIn);
     this.#add(at + BYTES_OUT, end.bytesOut);
@@ -206,6 +219,16 @@ export class Counters {
 
   connectSeconds(pool: number): Distribution {
     return this.#distribution(poolAt(this.#shape, pool), connectSecondsBounds);
+  }
+
+  /** Sessions whose client was known. */
+  clients(family: 4 | 6): number {
+    return this.#sum(CLIENTS + FAMILIES.indexOf(family));
+  }
+
+  /** Those of them that were refused for a ban of that origin. */
+  banned(originIndex: number, family: 4 | 6): number {
+    return this.#sum(BANNED + originIndex * FAMILIES.length + FAMILIES.indexOf(family));
   }
 
   linesDropped(): number {

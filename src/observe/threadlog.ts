@@ -8,7 +8,7 @@
 import type { Logger } from "pino";
 import type { AddressAndPort } from "../address.ts";
 import { INJECTED, offences, type Reason } from "../outcome.ts";
-import type { ImapTally, LimitEvent, ListenerName, Login, SessionRecord, SmtpTally } from "../record.ts";
+import type { Ban, ImapTally, LimitEvent, ListenerName, Login, SessionRecord, SmtpTally } from "../record.ts";
 import { foreignText } from "./foreign.ts";
 import { type EventLog, type Fields, logger } from "./logger.ts";
 import type { LogLevel } from "./options.ts";
@@ -78,6 +78,7 @@ export class ThreadLog implements EventLog {
       inspected: listener.protocol === "tcp" ? undefined : record.inspected,
       tls: record.tls === null ? undefined : { version: record.tls.version, cipher: record.tls.cipher },
       detail: record.detail ?? undefined,
+      decision: record.reason === "banned" && record.ban !== null ? decision(record.ban) : undefined,
     });
   }
 
@@ -150,6 +151,12 @@ function mailTally({ mails, recipients, refused }: SmtpTally): SmtpTally {
 
 function loginTally({ user, logins, failures }: ImapTally): Fields {
   return { user: foreign(user), logins, failures };
+}
+
+/** Whoever pushed the alert has chosen what origin and scenario say. */
+function decision({ id, origin, scenario, type, remainingSeconds }: Ban): Fields {
+  const texts = { origin: foreignText(origin), scenario: foreignText(scenario), type: foreignText(type) };
+  return { id, ...texts, remainingSeconds };
 }
 
 function foreign(text: string | null): object | null {

@@ -30,13 +30,13 @@ export class Farewell implements ConnectionOwner {
   }
 
   onError(): void {
-    this.#session.closed();
+    this.#session.stop();
   }
 
   /** A socket that is closed over bytes that nobody read is reset, and a reset overtakes what was written before. */
   #progress(connection: Connection): void {
     if (connection.isPending) return;
-    if (connection.hasEnded) this.#session.closed();
+    if (connection.hasEnded) this.#session.stop();
     else this.#session.await("farewell", FAREWELL_MS);
   }
 }

@@ -30,6 +30,7 @@ export interface Gate {
   readonly upstreamTls: TlsTerms | null;
   /** A client that speaks before the greeting is refused. */
   readonly refusesEarlyTalk: boolean;
+  readonly bans: Bans;
   readonly limiter: Limiter;
   readonly pool: Pool;
   /** The pool's place in the configuration. */

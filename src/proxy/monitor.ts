@@ -26,7 +26,7 @@ export class Monitor implements ConnectionOwner {
   begin(connection: Connection, surplus: Uint8Array): void {
     const { options, tls } = this.#session.gate;
     this.#session.await("monitor", this.#responder === null ? options.idleTimeoutMs : MONITOR_MS);
-    if (this.#responder === null && !this.#isUp) return this.#session.closed();
+    if (this.#responder === null && !this.#isUp) return this.#session.stop();
     connection.owner = this;
     if (options.tls === "implicit") connection.secure(tls!, surplus);
     else this.#greet(connection, surplus);
@@ -49,13 +49,13 @@ export class Monitor implements ConnectionOwner {
   }
 
   onEnd(): void {
-    this.#session.closed();
+    this.#session.stop();
   }
 
   onDrain(): void {}
 
   onError(): void {
-    this.#session.closed();
+    this.#session.stop();
   }
 
   #say(connection: Connection, reply: Uint8Array): void {

@@ -11,6 +11,7 @@ import type { Gate } from "./gate.ts";
  * - `greet`: the upstream's greeting, and its belief in the identity.
  * - `splice`: either side; bytes flow.
  * - `pause`: its own end, before which a client whose login has failed is not heard again; the server is.
+ * - `tarpit`: its own end, before which a banned client hears nothing.
  * - `farewell`: the client, to read what it was refused with; the lease is given back already.
  * - `over`: nothing; all is given back.
  */
@@ -22,6 +23,7 @@ export type Phase =
   | "greet"
   | "splice"
   | "pause"
+  | "tarpit"
   | "farewell"
   | "over";
 

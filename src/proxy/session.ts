@@ -1,20 +1,21 @@
 /**
  * One client's way through the gateway. The methods stand in the order of the way, and the first refusal ends it:
  *
- * accept (total cap, trusted peer) → PROXY header → limits → TLS, where it comes first and ends here → connect →
- * identity → splice → close → one record.
+ * accept (total cap, trusted peer) → PROXY header → ban list → limits → TLS, where it comes first and ends here →
+ * connect → identity → splice → close → one record.
  *
  * The session decides and remembers; the bytes of each step belong to that step's own owner (`Arrival`, `Monitor`,
- * `Handshake`, `Approach`, `Splice`, `Farewell`), which calls back here. A session never leaves its thread, and whatever
- * happens it is settled once: lease and count given back, both sockets closed, one record written.
+ * `Handshake`, `Banishment`, `Approach`, `Splice`, `Farewell`), which calls back here. A session never leaves its thread,
+ * and whatever happens it is settled once: lease and count given back, both sockets closed, one record written.
  */
 import type { AddressAndPort } from "../address.ts";
 import type { Conclusion, Introduction } from "../dialogue.ts";
 import { nothing } from "../lines.ts";
 import type { Outcome, Reason, SpokenReason } from "../outcome.ts";
-import type { ImapTally, Inspected, SessionRecord, SmtpTally } from "../record.ts";
+import type { Ban, ImapTally, Inspected, SessionRecord, SmtpTally } from "../record.ts";
 import type { Connection, TlsFacts } from "../wire/wire.ts";
 import { Arrival } from "./arrival.ts";
+import { Banishment } from "./banishment.ts";
 import { Farewell } from "./farewell.ts";
 import type { Gate } from "./gate.ts";
 import { Handshake } from "./handshake.ts";
@@ -44,6 +45,7 @@ export class Session implements Sweepable, SessionRecord {
   bytesIn = 0;
   bytesOut = 0;
   inspected: Inspected = "none";
+  ban: Ban | null = null;
   readonly #connection: Connection;
   readonly #startedMs: number;
   readonly #place: Place;
@@ -120,7 +122,11 @@ export class Session implements Sweepable, SessionRecord {
     const { gate } = this;
     this.client = client;
     this.#destination = destination;
-    if (!this.#place.isTaken) return this.refuse("max-connections");
+    this.ban = this.#judge();
+    const { isTaken } = this.#place;
+    if (this.ban !== null) return new Banishment(this).begin(this.ban, this.#connection, isTaken);
+    if (gate.bans.areMissing) return this.refuse("ban-list-missing");
+    if (!isTaken) return this.refuse("max-connections");
     const admission = gate.limiter.connect(client.address, gate.clock.seconds());
     const { excess, refused, lease } = admission;
     this.#tally = new Tally(gate, { client: client.address, lease }, this);
@@ -130,6 +136,11 @@ export class Session implements Sweepable, SessionRecord {
     if (excess !== null && refused) return this.refuse(excess);
     if (gate.options.tls === "implicit") this.#secureFirst(surplus);
     else this.#listen(surplus);
+  }
+
+  /** The decision that holds for the client. */
+  #judge(): Ban | null {
+    return this.gate.bans.judge(this.client!.address, this.gate.clock.seconds());
   }
 
   /** TLS comes before everything else: a client that may not have it gets no word, since none could be read. */
@@ -243,17 +254,6 @@ export class Session implements Sweepable, SessionRecord {
     this.#part();
   }
 
-  /** The upstream broke, but at the end of a session: an end like others. */
-  abandoned(): void {
-    this.#settle({ outcome: "closed", reason: null, detail: null });
-    this.#part();
-  }
-
-  /** Both sides have ended, the client has gone, or nothing flows any more. */
-  closed(outcome: "closed" | "timeout" = "closed"): void {
-    this.#stop(outcome);
-  }
-
   expire(): void {
     switch (this.#phase) {
       case "header":
@@ -265,17 +265,40 @@ export class Session implements Sweepable, SessionRecord {
       case "greet":
         return this.fail("upstream-timeout");
       case "pause":
+        if (this.ban !== null) return this.#sendAway();
         this.flow();
         return this.#splice!.resume();
       case "splice":
         return this.#splice!.expire();
+      case "tarpit":
+        return this.refuse("banned");
       case "monitor":
       case "farewell":
       case "over":
-        return this.#stop("timeout");
+        return this.stop("timeout");
       default:
         return this.#phase satisfies never;
     }
+  }
+
+  /** One that waits to hear whether its message was taken hears that first, and may say nothing else. */
+  recheck(): boolean {
+    if (this.#tally === null || this.#phase === "farewell" || this.#phase === "over") return false;
+    const ban = this.#judge();
+    this.ban = ban?.tarpits === true ? null : ban;
+    if (this.ban === null) return false;
+    if (this.#splice?.isCommitted !== true) this.#sendAway();
+    else if (this.#phase !== "pause") {
+      this.await("pause", this.gate.options.idleTimeoutMs);
+      this.#connection.stop();
+    }
+    return true;
+  }
+
+  #sendAway(): void {
+    const words = this.#leave;
+    if (this.#flows) this.concluded({ outcome: "refused", reason: "banned", detail: null, words });
+    else this.refuse("banned");
   }
 
   drain(): void {
@@ -284,19 +307,22 @@ export class Session implements Sweepable, SessionRecord {
 
   cut(): void {
     const words = this.#leave;
-    if (words.length === 0) return this.#stop("drained");
+    if (words.length === 0) return this.stop("drained");
     this.concluded({ outcome: "drained", reason: null, detail: null, words });
     if (this.#phase === "farewell") this.await("farewell", FAREWELL_MS);
   }
 
   /** What the client may be told while the session is in flow; nothing where it cannot be. */
   get #leave(): Uint8Array {
-    const flows = this.#phase === "splice" || this.#phase === "pause";
-    return flows ? this.#splice!.leave() : nothing;
+    return this.#flows ? this.#splice!.leave() : nothing;
+  }
+
+  get #flows(): boolean {
+    return this.#phase === "splice" || this.#phase === "pause";
   }
 
   /** Ends it as it stands, with `outcome` where nothing else is decided yet. */
-  #stop(outcome: Outcome): void {
+  stop(outcome: Outcome = "closed"): void {
     if (this.#phase === "over") return;
     const conclusion = this.#splice?.conclusion ?? null;
     if (this.#phase === "farewell") this.#close();
@@ -309,8 +335,11 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   #enter(phase: Phase): void {
-    if (this.#phase === "handshake") this.gate.sessions.handshakes--;
-    if (phase === "handshake") this.gate.sessions.handshakes++;
+    const { sessions } = this.gate;
+    if (this.#phase === "handshake") sessions.handshakes--;
+    if (this.#phase === "tarpit") sessions.tarpits--;
+    if (phase === "handshake") sessions.handshakes++;
+    if (phase === "tarpit") sessions.tarpits++;
     this.#phase = phase;
   }
 

@@ -23,6 +23,8 @@ export interface Sweepable {
   /** By the clock's milliseconds. */
   readonly deadlineMs: number;
   expire(): void;
+  /** The ban list is another. Returns whether the session is to be asked again: its client is on it, and still here. */
+  recheck(): boolean;
   /** The gateway is about to end. */
   drain(): void;
   /** The drain's time is over. */
@@ -36,10 +38,14 @@ export class Sessions {
   unplaced = 0;
   /** How many of them are in a TLS handshake with their client. */
   handshakes = 0;
+  /** How many of them are banned clients that are kept waiting. */
+  tarpits = 0;
   readonly #clock: Clock;
   readonly #list: Sweepable[] = [];
   /** Ids are unique beyond this thread and process by 48 random bits. */
   readonly #idPrefix = randomBytes(6).toString("base64url");
+  /** Those that are to be asked again whether their client is banned. */
+  #unsettled: readonly Sweepable[] = [];
   #count = 0;
   #whenEmpty: (() => void) | null = null;
 
@@ -84,6 +90,12 @@ export class Sessions {
       const session = this.#list[slot];
       if (session !== undefined && session.deadlineMs <= now) session.expire();
     }
+    if (this.#unsettled.length > 0) this.#recheck(this.#unsettled);
+  }
+
+  /** The ban list is another: ends the sessions whose clients are on it. */
+  recheckAll(): void {
+    this.#recheck([...this.#list]);
   }
 
   drainAll(): void {
@@ -92,5 +104,9 @@ export class Sessions {
 
   cutAll(): void {
     for (let slot = this.#list.length - 1; slot >= 0; slot--) this.#list[slot]?.cut();
+  }
+
+  #recheck(sessions: readonly Sweepable[]): void {
+    this.#unsettled = sessions.filter((session) => session.recheck());
   }
 }

@@ -19,6 +19,9 @@ const HELD_BYTES_MAX = 16 * 1024;
 
 const EMPTY = Buffer.alloc(0);
 
+/** The upstream broke, but at the end of a session. */
+const ABANDONED = { outcome: "closed", reason: null, detail: null, words: nothing } as const;
+
 export class Splice implements ConnectionOwner {
   readonly #session: Session;
   readonly #client: Connection;
@@ -40,6 +43,10 @@ export class Splice implements ConnectionOwner {
   /** How the watch has decided that the session ends; it may still hear the client until then. */
   get conclusion(): Conclusion | null {
     return this.#watch?.conclusion ?? null;
+  }
+
+  get isCommitted(): boolean {
+    return this.#watch?.isCommitted === true;
   }
 
   /** The upstream knows who the client is. `greeting` is what it already said to the client. */
@@ -67,7 +74,7 @@ export class Splice implements ConnectionOwner {
   /** Neither side has said anything for too long. Behind the upstream's end there is nothing more to say. */
   expire(): void {
     const words = this.#upstream?.hasEnded === true ? nothing : this.#lost();
-    if (this.conclusion !== null || words.length === 0) this.#session.closed("timeout");
+    if (this.conclusion !== null || words.length === 0) this.#session.stop("timeout");
     else this.#session.concluded({ outcome: "timeout", reason: null, detail: null, words });
   }
 
@@ -105,11 +112,11 @@ export class Splice implements ConnectionOwner {
   }
 
   onError(connection: Connection, code: string): void {
-    if (connection === this.#client) this.#session.closed();
+    if (connection === this.#client) this.#session.stop();
     else if (this.#held !== null) this.#session.fail("upstream-unavailable", code);
     else if (this.conclusion !== null) this.#conclude(this.conclusion);
     // A server that closes over the client's last bytes (a TLS close_notify, say) resets: that is an end like others.
-    else if (this.#client.hasEnded || connection.hasEnded) this.#session.abandoned();
+    else if (this.#client.hasEnded || connection.hasEnded) this.#session.concluded(ABANDONED);
     else this.#session.broken(this.#lost());
   }
 
@@ -237,7 +244,7 @@ export class Splice implements ConnectionOwner {
   #passClientEnd(): void {
     this.#endWaits = this.#held !== null || this.#isDeaf;
     if (this.#endWaits) return;
-    if (this.#upstream === null) this.#session.closed();
+    if (this.#upstream === null) this.#session.stop();
     else this.#passEnd(this.#upstream);
   }
 
@@ -255,6 +262,6 @@ export class Splice implements ConnectionOwner {
   /** A side with pending bytes is waited for: closing it would drop them. */
   #closeIfDone(): void {
     if (!this.#client.hasEnded || this.#upstream?.hasEnded !== true) return;
-    if (!this.#client.isPending && !this.#upstream.isPending) this.#session.closed();
+    if (!this.#client.isPending && !this.#upstream.isPending) this.#session.stop();
   }
 }

@@ -99,6 +99,11 @@ export class Answers {
     return this.#awaited.length > 0;
   }
 
+  /** Whether the server has been given a message's end, and not yet said whether it takes it. */
+  get owesVerdict(): boolean {
+    return this.#awaited.includes("message") || this.#awaited.includes("last");
+  }
+
   /** Whether the server can take one more command: it does not owe too many answers already. */
   get hasRoom(): boolean {
     return this.#awaited.length < AWAITED_MAX;

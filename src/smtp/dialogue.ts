@@ -12,7 +12,7 @@ import { SmtpWatch } from "./watch.ts";
 export function smtpDialogue(options: SmtpDialogueOptions): Dialogue {
   const { hostname } = options;
   return {
-    refusal: refusals(hostname),
+    refusal: refusals(options),
     monitor: monitors(hostname),
     introduce: (introduction, agenda) => new SmtpIntroducer(hostname, introduction, agenda),
     watch: (client, witness) => new SmtpWatch(options, client, witness),

@@ -6,6 +6,7 @@ import type { Address } from "../address.ts";
 import type { Dialogue, LimitedEvent } from "../dialogue.ts";
 import { bytesOf } from "../lines.ts";
 import type { SpokenReason } from "../outcome.ts";
+import type { SmtpDialogueOptions } from "./options.ts";
 
 /** Postfix's own words for a command that comes too often. */
 const complaints: Readonly<Record<LimitedEvent, string>> = {
@@ -47,14 +48,22 @@ export function unavailable(hostname: string): Uint8Array {
   return bytesOf(`421 4.3.2 ${hostname} Service not available, try again later\r\n`);
 }
 
-/** The refusals of a listener whose name is `hostname`. */
-export function refusals(hostname: string): Dialogue["refusal"] {
+/** The refusals of a listener. */
+export function refusals({
+  hostname,
+  banText,
+}: Pick<SmtpDialogueOptions, "hostname" | "banText">): Dialogue["refusal"] {
   const unavailableReply = unavailable(hostname);
   const fullReply = bytesOf(`421 4.3.2 ${hostname} Error: too many connections\r\n`);
   const tooMany = (what: string, whose: string) =>
     bytesOf(`421 4.7.0 ${hostname} Error: too many ${what}${whose}\r\n`);
   return (reason: SpokenReason, client: Address | null): Uint8Array => {
     switch (reason) {
+      case "banned": {
+        const text =
+          banText ?? `${hostname} Error: access denied${client === null ? "" : ` for ${client.text}`}`;
+        return bytesOf(`554 5.7.1 ${text}\r\n`);
+      }
       case "connection-count":
       case "connection-rate":
         if (client === null) return fullReply;
@@ -78,6 +87,7 @@ export function refusals(hostname: string): Dialogue["refusal"] {
         return bytesOf(`521 5.5.2 ${hostname} Error: line too long\r\n`);
       case "not-smtp":
         return bytesOf("221 2.7.0 Error: I can break rules, too. Goodbye.\r\n");
+      case "ban-list-missing":
       case "upstream-unavailable":
       case "upstream-timeout":
       case "identity-refused":

@@ -96,6 +96,10 @@ export class SmtpWatch implements Watch, Judge {
     }
   }
 
+  get isCommitted(): boolean {
+    return this.#answers.owesVerdict;
+  }
+
   client(chunk: Uint8Array): Uint8Array {
     if (this.#isFresh && chunk.length > 0) this.#meet(chunk);
     this.#changed = this.#isHolding;
@@ -120,7 +124,6 @@ export class SmtpWatch implements Watch, Judge {
     return this.#answers.due();
   }
 
-  /** RFC 3207 4.2: what the client said before is void. */
   secured(): void {
     this.#state = "command";
     this.#securing.done();
@@ -197,9 +200,8 @@ export class SmtpWatch implements Watch, Judge {
     if (!this.#answers.hasRoom) return this.#finish("too-many-commands");
     switch (verb) {
       case "EHLO":
-        return this.#pass(line, "ehlo");
       case "HELO":
-        return this.#pass(line, "helo");
+        return this.#pass(line, verb === "EHLO" ? "ehlo" : "helo");
       case "MAIL":
         if (!this.#envelope.countsMail(line)) return this.#pass(line, "mail-uncounted");
         return this.#witness.allows("message-rate") ? this.#pass(line, "mail") : this.#limit("message-rate");
@@ -303,10 +305,10 @@ export class SmtpWatch implements Watch, Judge {
     return this.#refuse(replies.tooMany(event, this.#client), event);
   }
 
-  /** The client has had its last chance: it is heard no more, and told so when its turn comes. */
+  /** The client's last chance is over: it is heard no more, and told so when its turn comes. */
   #finish(reason: SpokenReason, own: Partial<Conclusion> = {}): null {
     this.#end();
-    const words = refusals(this.#options.hostname)(reason, this.#client);
+    const words = refusals(this.#options)(reason, this.#client);
     this.conclusion = { outcome: "refused", reason, detail: null, words, ...own };
     this.#answers.end();
     return null;

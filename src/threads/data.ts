@@ -45,6 +45,7 @@ class DataThread {
       thread,
       wire: this.#wire,
       certificates: this.#certificates,
+      bans: { areMissing: false, judge: () => null },
       clock: systemClock,
       sessions: this.#sessions,
       observer: this.#observer(),

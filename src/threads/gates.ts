@@ -9,7 +9,7 @@ import { Table } from "../limits/table.ts";
 import { Total } from "../limits/total.ts";
 import type { PoolOptions } from "../pools/options.ts";
 import { Pool } from "../pools/pool.ts";
-import type { Gate, Observer } from "../proxy/gate.ts";
+import type { Bans, Gate, Observer } from "../proxy/gate.ts";
 import type { ListenerOptions } from "../proxy/options.ts";
 import type { Sessions } from "../proxy/sessions.ts";
 import { smtpDialogue } from "../smtp/dialogue.ts";
@@ -24,6 +24,7 @@ export interface GateParts {
   readonly wire: Wire;
   /** Shared by all gates; null where there are none, and no gate needs them. */
   readonly certificates: Certificates | null;
+  readonly bans: Bans;
   readonly clock: Clock;
   readonly sessions: Sessions;
   readonly observer: Observer;
@@ -74,9 +75,9 @@ function loginNeedsTls({ protocol, tls, smtp }: ListenerOptions, pool: PoolOptio
 }
 
 function dialogueOf(listener: ListenerOptions, hostname: string, loginNeedsTls: boolean): Dialogue | null {
-  const { protocol, tls, smtp } = listener;
+  const { protocol, tls, smtp, ban } = listener;
   if (tls === "passthrough") return null;
-  const terms = { hostname, startTls: STARTTLS[tls], loginNeedsTls };
+  const terms = { hostname, banText: ban.text, startTls: STARTTLS[tls], loginNeedsTls };
   switch (protocol) {
     case "smtp": {
       const { earlyTalk, bareNewline } = smtp;

@@ -4,12 +4,15 @@ import { Address } from "../../src/address.ts";
 import { imapDialogue } from "../../src/imap/dialogue.ts";
 import { bytesOf, textOf } from "../../src/lines.ts";
 
+const options = {
+  hostname: "mail.example.test",
+  startTls: "offered",
+  loginNeedsTls: true,
+  banText: null,
+} as const;
+
 t.test("imapDialogue offers every part when it is asked", async (t) => {
-  const dialogue = imapDialogue({
-    hostname: "mail.example.test",
-    startTls: "offered",
-    loginNeedsTls: true,
-  });
+  const dialogue = imapDialogue(options);
   const endpoint = { address: Address.v4(0xcb007107), port: 4 };
   const introduction = { client: endpoint, destination: endpoint, sessionId: "s", tls: null };
   const introducer = dialogue.introduce(introduction, { startsTls: true, names: false });
@@ -29,4 +32,11 @@ t.test("imapDialogue offers every part when it is asked", async (t) => {
   t.equal(textOf(shown), "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] hi\r\n");
   watch.client(bytesOf("a LOGIN joe x\r\n"));
   t.equal(textOf(watch.due()), "a NO [LIMIT] Too many login attempts, try again later\r\n");
+});
+
+t.test("imapDialogue turns a banned client away in the listener's own text where it has one", async (t) => {
+  const said = (banText: string | null) =>
+    textOf(imapDialogue({ ...options, banText }).refusal("banned", Address.parse("203.0.113.7")));
+  t.equal(said(null), "* BYE [NOPERM] Access denied\r\n");
+  t.equal(said("See https://example.test/ban"), "* BYE [NOPERM] See https://example.test/ban\r\n");
 });

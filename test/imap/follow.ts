@@ -10,6 +10,7 @@ const plainly: ImapDialogueOptions = {
   hostname: "mail.example.test",
   startTls: "passed",
   loginNeedsTls: false,
+  banText: null,
 };
 
 /** What a session may do before it is refused, and under which options. */

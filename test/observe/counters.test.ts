@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import t from "tap";
+import { Address } from "../../src/address.ts";
 import {
   type CounterShape,
   Counters,
@@ -10,7 +11,8 @@ import {
   ThreadCounters,
 } from "../../src/observe/counters.ts";
 import { INJECTED, type Outcome, outcomes, reasons } from "../../src/outcome.ts";
-import type { SessionEnd } from "../../src/record.ts";
+import { ORIGINS_MAX, type SessionEnd } from "../../src/record.ts";
+import { aBan } from "./fixtures.ts";
 
 const shape: CounterShape = { threads: 3, listeners: 2, pools: 2 };
 
@@ -20,7 +22,15 @@ function make() {
   return { memory, threads, counters: new Counters(memory, shape) };
 }
 
-const closed: SessionEnd = { outcome: "closed", reason: null, durationMs: 700, bytesIn: 10, bytesOut: 4 };
+const closed: SessionEnd = {
+  outcome: "closed",
+  reason: null,
+  client: null,
+  ban: null,
+  durationMs: 700,
+  bytesIn: 10,
+  bytesOut: 4,
+};
 
 t.test("Counters sums the regions when several threads count", async (t) => {
   const { threads, counters } = make();
@@ -120,7 +130,8 @@ t.test("No column overlaps another: random events read back as a plain tally", a
       for (const { thread, listener, pool, what, outcome, reason, bytesIn, durationMs } of events) {
         const own = threads[thread]!;
         if (what === "accepted") own.accepted(listener);
-        else if (what === "ended") own.ended(listener, { outcome, reason, bytesIn, bytesOut: 1, durationMs });
+        else if (what === "ended")
+          own.ended(listener, { ...closed, outcome, reason, bytesIn, bytesOut: 1, durationMs });
         else if (what === "refused") own.refused(listener, reason);
         else if (what === "delivered") own.delivered(listener);
         else if (what === "ok" || what === "failed") own.login(listener, what === "ok");
@@ -166,3 +177,22 @@ t.test("No column overlaps another: random events read back as a plain tally", a
     { numRuns: 100 },
   );
 });
+
+t.test(
+  "ThreadCounters counts known clients, and refused ones by their ban's origin, each by family",
+  async (t) => {
+    const { threads, counters } = make();
+    const [one, two] = threads;
+    const client = (text: string) => ({ address: Address.parse(text)!, port: 1 });
+    const banned = (originIndex: number) =>
+      ({ outcome: "refused", reason: "banned", ban: { ...aBan, originIndex } }) as const;
+    one?.ended(0, { ...closed, client: client("203.0.113.7") });
+    one?.ended(0, { ...closed, ...banned(3), client: client("203.0.113.7") });
+    two?.ended(1, { ...closed, ...banned(3), client: client("2001:db8::7") });
+    two?.ended(1, { ...closed, ...banned(ORIGINS_MAX - 1), client: client("2001:db8::8") });
+    two?.ended(1, { ...closed, ...banned(3), outcome: "closed", reason: null, client: client("192.0.2.1") });
+    t.same([counters.clients(4), counters.clients(6)], [3, 2]);
+    t.same([counters.banned(3, 4), counters.banned(3, 6), counters.banned(ORIGINS_MAX - 1, 6)], [1, 1, 1]);
+    t.equal(counters.accepted(0), 0, "and no other column");
+  },
+);

@@ -2,7 +2,7 @@
 import { Address } from "../../src/address.ts";
 import type { ClientEntry, ClientSource, ClientTotals } from "../../src/observe/clients.ts";
 import type { EventLog, Fields } from "../../src/observe/logger.ts";
-import type { SessionRecord } from "../../src/record.ts";
+import type { Ban, SessionRecord } from "../../src/record.ts";
 
 export function clientEntry(text: string, entry: Partial<ClientEntry>): ClientEntry {
   const address = Address.parse(text);
@@ -53,6 +53,7 @@ export const session: SessionRecord = {
   smtp: { mails: 1, recipients: 1, refused: 0 },
   imap: null,
   inspected: "full",
+  ban: null,
   tls: null,
 };
 
@@ -66,3 +67,13 @@ export function memoryLog(): EventLog & { readonly events: Remembered[] } {
   const events: Remembered[] = [];
   return { events, event: (level, event, fields) => void events.push({ level, event, fields }) };
 }
+
+export const aBan: Ban = {
+  id: 7,
+  origin: "cscli",
+  originIndex: 1,
+  scenario: "manual 'ban' from 'm'",
+  type: "ban",
+  tarpits: false,
+  remainingSeconds: 14_399,
+};

@@ -11,7 +11,7 @@ import { Total } from "../../src/limits/total.ts";
 import { bytesOf, nothing, textOf } from "../../src/lines.ts";
 import type { PoolOptions } from "../../src/pools/options.ts";
 import { Pool } from "../../src/pools/pool.ts";
-import type { Gate, Observer } from "../../src/proxy/gate.ts";
+import type { Bans, Gate, Observer } from "../../src/proxy/gate.ts";
 import type { ListenerOptions } from "../../src/proxy/options.ts";
 import { Session } from "../../src/proxy/session.ts";
 import { Sessions } from "../../src/proxy/sessions.ts";
@@ -123,6 +123,7 @@ class FakeWatch implements Watch {
     this.stage = "following";
     this.isSecured = true;
   }
+  isCommitted = false;
   lost(): Uint8Array {
     return bytesOf(this.farewell);
   }
@@ -169,6 +170,14 @@ const listener: ListenerOptions = {
   idleTimeoutMs: 1000,
 };
 
+interface Surroundings {
+  readonly bans?: Bans;
+  /** How many banned clients are kept waiting already. */
+  readonly tarpits?: number;
+}
+
+const nobodyBanned: Bans = { areMissing: false, judge: () => null };
+
 function listening(heard: unknown[][], records: SessionRecord[]): Observer {
   return {
     accepted() {},
@@ -189,6 +198,7 @@ export function scene(
   limits: Partial<LimitOptions> = {},
   tls: "off" | "starttls" | "implicit" = "off",
   options: Partial<ListenerOptions> = {},
+  { bans = nobodyBanned, tarpits = 0 }: Surroundings = {},
 ): Scene {
   const [client, upstream, watch] = [new FakeConnection(), new FakeConnection(), new FakeWatch()];
   const witnesses: Witness[] = [];
@@ -198,6 +208,7 @@ export function scene(
   const clock = { seconds: () => Math.floor(nowMs / 1000), milliseconds: () => nowMs };
   const table = new Table(Table.allocate({ entries: 4, threads: 1 }), 0);
   const sessions = new Sessions(clock);
+  sessions.tarpits = tarpits;
   const dialogue: Dialogue = {
     refusal: (reason) => bytesOf(`421 ${reason}\r\n`),
     monitor: () => ({ greeting: nothing, closing: true, feed: () => nothing }),
@@ -217,6 +228,7 @@ export function scene(
     tlsToCome: null,
     upstreamTls: null,
     refusesEarlyTalk: false,
+    bans,
     limiter: new Limiter(table, { ...defaultLimits, ...limits }, 0),
     pool: new Pool(pool, Pool.allocate(pool)),
     poolIndex: 0,

@@ -23,6 +23,7 @@ const smtp = smtpDialogue({
   bareNewline: "reject",
   startTls: "passed",
   loginNeedsTls: false,
+  banText: null,
 });
 
 const v2 = textOf(encodeV2(client, destination, { ssl: clientTls }));
@@ -106,6 +107,7 @@ t.test("Approach sends an IMAP ID inside TLS when that is implicit", async (t) =
     hostname: "gw.example.test",
     startTls: "passed",
     loginNeedsTls: false,
+    banText: null,
   });
   const { log, secured, hear } = approach({ identity: "id", mode: "implicit", dialogue });
   secured();

@@ -18,6 +18,8 @@ class Fake implements Sweepable {
   slot = -1;
   deadlineMs: number;
   readonly calls: string[] = [];
+  /** How often it is still to be asked again. */
+  rechecks = 0;
   readonly #sessions: Sessions;
   #expiriesLeft: number;
 
@@ -34,6 +36,10 @@ class Fake implements Sweepable {
     else this.deadlineMs += 1000;
   }
 
+  recheck(): boolean {
+    this.calls.push("recheck");
+    return this.rechecks-- > 0;
+  }
   drain(): void {
     this.calls.push("drain");
     this.#sessions.remove(this);
@@ -115,4 +121,14 @@ t.test("nextId gives each session an id of its own, in each thread", (t) => {
   t.equal(ids.size, 10_000);
   for (const id of ids) if (!/^[\w-]{12,16}$/.test(id)) t.fail(id);
   t.end();
+});
+
+t.test("recheckAll asks every session, and the next sweeps those again that want it", async (t) => {
+  const clock = new Clock();
+  const sessions = new Sessions(clock);
+  const [settled, unsettled] = [new Fake(sessions, 1e6), new Fake(sessions, 1e6)];
+  unsettled.rechecks = 2;
+  sessions.recheckAll();
+  for (let sweep = 0; sweep < 5; sweep++) sessions.sweep();
+  t.same([settled.calls.length, unsettled.calls.length], [1, 3]);
 });

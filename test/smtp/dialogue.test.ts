@@ -11,6 +11,7 @@ t.test("smtpDialogue speaks under its host name when it is asked to speak", asyn
     bareNewline: "reject",
     startTls: "passed",
     loginNeedsTls: false,
+    banText: null,
   });
   const endpoint = { address: Address.v4(0xcb007107), port: 4 };
   const introduction = { client: endpoint, destination: endpoint, sessionId: "s", tls: null };

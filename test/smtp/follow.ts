@@ -12,6 +12,7 @@ const plainly: SmtpDialogueOptions = {
   bareNewline: "reject",
   startTls: "passed",
   loginNeedsTls: false,
+  banText: null,
 };
 
 /** What a session may do before it is refused, and under which options. */

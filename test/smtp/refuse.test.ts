@@ -5,7 +5,7 @@ import { textOf } from "../../src/lines.ts";
 import { type SpokenReason, spokenReasons } from "../../src/outcome.ts";
 import { refusals } from "../../src/smtp/refuse.ts";
 
-const refusal = refusals("mx.example.test");
+const refusal = refusals({ hostname: "mx.example.test", banText: null });
 
 t.test("refusals speaks Postfix's words when a client has too many connections", async (t) => {
   for (const reason of ["connection-count", "connection-rate"] as const) {
@@ -25,6 +25,7 @@ t.test("refusals speaks Postfix's words when a client has too many connections",
 
 t.test("refusals is a single 421 line when the client may have mail, and never bounces it", async (t) => {
   const final: Readonly<Partial<Record<SpokenReason, string>>> = {
+    banned: "554 5.7.1 mx.example.test Error: access denied for 192.0.2.1\r\n",
     "early-talk": "554 5.5.0 mx.example.test Error: SMTP protocol synchronization\r\n",
     "command-injection": "554 5.5.0 mx.example.test Error: SMTP protocol synchronization\r\n",
     "bare-newline": "521 5.5.2 mx.example.test Error: bare <LF> received\r\n",
@@ -48,4 +49,11 @@ t.test("refusals is a single 421 line when the client may have mail, and never b
 
 t.test("refusals makes a fixed reply once when it is asked for again", async (t) => {
   t.equal(refusal("upstream-timeout", null), refusal("upstream-unavailable", null));
+});
+
+t.test("refusals says a listener's own text to banned clients, and to nobody else", async (t) => {
+  const own = refusals({ hostname: "mx.example.test", banText: "See https://example.test/ban" });
+  const client = Address.parse("203.0.113.7");
+  t.equal(textOf(own("banned", client)), "554 5.7.1 See https://example.test/ban\r\n");
+  t.match(textOf(own("ban-list-missing", client)), /^421 4\.3\.2 mx\.example\.test /);
 });
