@@ -16,7 +16,7 @@ t.test("refusal names the limit and the client when there are too many connectio
 t.test("refusal is a single BYE with a response code when words are asked for", async (t) => {
   for (const reason of spokenReasons) {
     const text = textOf(refusal(reason, Address.parse("192.0.2.1")));
-    t.match(text, /^\* BYE \[(?:LIMIT|UNAVAILABLE|CLIENTBUG)\] [ -~]+\r\n$/, reason);
+    t.match(text, /^\* BYE \[(?:LIMIT|UNAVAILABLE|CLIENTBUG|NOPERM)\] [ -~]+\r\n$/, reason);
   }
   t.match(textOf(refusal("upstream-timeout", null)), /UNAVAILABLE/);
 });

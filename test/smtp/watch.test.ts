@@ -335,3 +335,27 @@ t.test("SmtpWatch writes an address as Postfix does when it refuses", async (t) 
     t.equal(followed.toClient, `${openingSaid}450 4.7.1 Error: too much mail from ${written}\r\n`);
   }
 });
+
+t.test(
+  "SmtpWatch is committed from a message's end until the server has said what becomes of it",
+  async (t) => {
+    for (const [script, begun, ended] of [
+      ["DATA\r\n", "354 go\r\n", "a\r\n.\r\n"],
+      ["BDAT 2\r\n", "", "a\nBDAT 0 LAST\r\n"],
+    ] as const) {
+      const followed = new Followed().play([
+        ...opening,
+        ["C", `${mail}${rcpt}${script}`],
+        ["S", `${ok}${ok}${begun}`],
+      ]);
+      t.equal(followed.watch.isCommitted, false, "its content is still to come");
+      followed.client(bytesOf(ended));
+      t.equal(followed.watch.isCommitted, true);
+      if (begun === "") followed.server(bytesOf("250 2 octets\r\n"));
+      followed.server(bytesOf("250 2.0.0 Ok: queued as 12345\r"));
+      t.equal(followed.watch.isCommitted, true);
+      followed.server(bytesOf("\n"));
+      t.equal(followed.watch.isCommitted, false);
+    }
+  },
+);
