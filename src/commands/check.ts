@@ -19,9 +19,19 @@ export async function check(args: string[]): Promise<number> {
   return loaded.ok ? exitCodes.well : exitCodes.wrong;
 }
 
+const HIDDEN = "hidden";
+
 function withoutSecrets(loaded: LoadedFile): LoadedFile {
   if (!loaded.ok) return loaded;
-  const { admin } = loaded.configuration;
-  const hidden: Configuration["admin"] = { ...admin, token: admin.token === null ? null : "hidden" };
-  return { ...loaded, configuration: { ...loaded.configuration, admin: hidden } };
+  const { admin, crowdsec } = loaded.configuration;
+  const hidden: Pick<Configuration, "admin" | "crowdsec"> = {
+    admin: { ...admin, token: admin.token && HIDDEN },
+    crowdsec: crowdsec && {
+      ...crowdsec,
+      credentials:
+        crowdsec.credentials.kind === "key" ? { kind: "key", apiKey: HIDDEN } : crowdsec.credentials,
+      alerts: crowdsec.alerts && { ...crowdsec.alerts, password: HIDDEN },
+    },
+  };
+  return { ...loaded, configuration: { ...loaded.configuration, ...hidden } };
 }

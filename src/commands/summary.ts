@@ -1,9 +1,11 @@
 /** A configuration in sentences, for people: what each listener does, and what it cannot do. Pure. */
 import { endpointText } from "../address.ts";
 import type { Configuration } from "../config/options.ts";
-import { endsTls, limitsOn, reaches, readingOf } from "../config/reach.ts";
+import { endsTls, limitsOn, reaches, readingOf, refusesInWords } from "../config/reach.ts";
 import { durationText } from "../config/units.ts";
+import type { CrowdsecOptions } from "../crowdsec/options.ts";
 import type { LimitOptions } from "../limits/options.ts";
+import type { LogOptions } from "../observe/options.ts";
 import type { Identity, PoolOptions, PoolTlsOptions } from "../pools/options.ts";
 import type { ListenerOptions } from "../proxy/options.ts";
 import type { MinVersion } from "../tls/options.ts";
@@ -20,6 +22,7 @@ export function summary(configuration: Configuration): string {
     const isRead = readingOf(listener, pool) !== "nowhere";
     if (isRead && listener.protocol === "smtp") lines.push(row("smtp", smtpText(listener, pool)));
     if (isRead && listener.protocol === "imap") lines.push(row("imap", imapText(listener, pool)));
+    if (configuration.crowdsec !== null) lines.push(row("ban", banText(listener)));
     lines.push(row("pool", poolText(pool)), row("identity", identityTexts[pool.identity]));
     lines.push(row("limits", limitText(listener, set)));
     lines.push(row("idle", `a session that is silent for ${durationText(listener.idleTimeoutMs)} is ended`));
@@ -39,6 +42,7 @@ function gatewayLines({
   tableSize,
   drainMs,
   tls,
+  crowdsec,
   log,
   admin,
 }: Configuration): string[] {
@@ -53,9 +57,61 @@ function gatewayLines({
       drainMs === 0 ? "sessions are cut at once" : `sessions may go on for ${durationText(drainMs)}`,
     ),
     row("tls", certificates === "" ? "no certificate" : `certificates, watched: ${certificates}`),
-    row("log", `level ${log.level}, to ${log.destination}`),
+    row("crowdsec", crowdsec === null ? "no crowdsec: nobody is banned" : crowdsecText(crowdsec)),
+    row("log", logText(log)),
     row("admin", `${endpointText(admin.listen)}; ${api}; metrics of the ${admin.topClients} busiest clients`),
   ];
+}
+
+function crowdsecText(from: CrowdsecOptions): string {
+  const { url, credentials, origins, onFailure, requireList, otherTypes, cache, alerts } = from;
+  const whose = origins.length === 0 ? "decisions" : `decisions of ${origins.join(", ")}`;
+  const texts = [
+    `${whose} from ${url}, by ${credentials.kind}, every ${durationText(from.updateFrequencyMs)}`,
+    `${onFailure === "open" ? "everybody" : "nobody"} is let in before the first list${requireList ? ", and the gateway not ready" : ""}`,
+    `never banned: ${[...from.neverBan, "who may send a PROXY header"].join(", ")}`,
+    otherTypeTexts[otherTypes],
+    from.closeSessions ? "open sessions of the banned are ended" : "open sessions of the banned go on",
+  ];
+  if (cache !== null) texts.push(`the last list is kept in ${cache}`);
+  if (from.usageMetricsIntervalMs > 0) {
+    texts.push(`usage metrics every ${durationText(from.usageMetricsIntervalMs)}`);
+  }
+  if (alerts !== null) texts.push(`alerts as ${alerts.machineId}`);
+  return texts.join("; ");
+}
+
+const otherTypeTexts: Readonly<Record<CrowdsecOptions["otherTypes"], string>> = {
+  ignore: "only decisions of type ban count",
+  ban: "decisions of any type ban",
+  tarpit: "decisions of another type than ban hold the client",
+};
+
+function logText({ level, destination, stockLines }: LogOptions): string {
+  const text = `level ${level}, to ${destination}`;
+  if (stockLines === null) return text;
+  const { kind } = stockLines;
+  const where = kind === "udp" ? `${endpointText(stockLines.endpoint)} by UDP` : stockLines.path;
+  return `${text}; lines for CrowdSec's stock parsers to ${where}`;
+}
+
+/** What a banned client gets, in the order in which it gets it. */
+function banText(listener: ListenerOptions): string {
+  const { action, text } = listener.ban;
+  const words = listener.protocol === "smtp" ? "554 5.7.1" : "* BYE";
+  const said = refusesInWords(listener)
+    ? `${words} with ${text === null ? "postern's own words" : JSON.stringify(text)}, then the end`
+    : "closed without a word";
+  switch (action) {
+    case "reply":
+      return `reply: ${said}`;
+    case "drop":
+      return "drop: closed without a word";
+    case "tarpit":
+      return `tarpit: nothing for a while, then ${said}`;
+    default:
+      return action satisfies never;
+  }
 }
 
 function tlsText({ tls, protocol }: ListenerOptions, pool: PoolOptions, minVersion: MinVersion): string {

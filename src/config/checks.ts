@@ -5,9 +5,12 @@
  * The checks look at a draft of the settings, in which a value that is wrong by itself counts as absent: it has had its
  * message, and the rest of the file is still checked at the first attempt.
  */
+import { normalize } from "node:path";
 import * as z from "zod";
 import { Address, type Endpoint, endpointText } from "../address.ts";
-import { admin, limitSet, listener, pool, tls } from "./schema.ts";
+import { crowdsec } from "./crowdsec.ts";
+import { choice } from "./messages.ts";
+import { admin, limitSet, listener, log, pool, tls } from "./schema.ts";
 import type { Fault, Path } from "./source.ts";
 
 function lenient<T extends z.ZodType>(field: T) {
@@ -38,6 +41,21 @@ const draft = z.object({
     .object({ certificates: lenient(tls.shape.certificates) })
     .prefault({})
     .catch({ certificates: undefined }),
+  crowdsec: z
+    .object({
+      url: lenient(crowdsec.shape.url),
+      apiKey: lenient(crowdsec.shape.apiKey),
+      apiKeyFile: lenient(crowdsec.shape.apiKeyFile),
+      tls: lenient(crowdsec.shape.tls),
+      alerts: lenient(crowdsec.shape.alerts),
+    })
+    .nullable()
+    .prefault(null)
+    .catch(null),
+  log: z
+    .object({ destination: lenient(log.shape.destination), stockLines: lenient(log.shape.stockLines) })
+    .prefault({})
+    .catch({ destination: undefined, stockLines: undefined }),
   admin: z
     .object({ listen: lenient(admin.shape.listen), tokenFile: lenient(admin.shape.tokenFile) })
     .prefault({})
@@ -61,6 +79,8 @@ export function crossFaults(settings: Draft): Fault[] {
     ...languageFaults(settings),
     ...listenFaults(settings),
     ...scopeFaults(settings),
+    ...crowdsecFaults(settings),
+    ...logFaults(settings),
   ];
 }
 
@@ -205,4 +225,44 @@ function* scopeFaults({ listeners, limits }: Draft): Generator<Fault> {
       }
     }
   }
+}
+
+/** How postern shows itself to LAPI, said twice or not at all, and TLS where there is none. */
+function* crowdsecFaults({ crowdsec }: Draft): Generator<Fault> {
+  if (crowdsec === null) return;
+  const { url, apiKey, apiKeyFile, tls, alerts } = crowdsec;
+  const { cert, key, ca } = tls ?? { cert: null, key: null, ca: null };
+  if (tls !== undefined) {
+    yield* choiceFaults(["crowdsec"], { apiKey, apiKeyFile, "tls.cert": cert ?? key });
+    const path = ["crowdsec", "tls"];
+    if (cert !== null && key === null) yield { path: [...path, "key"], message: "is missing: cert needs it" };
+    if (key !== null && cert === null) yield { path: [...path, "cert"], message: "is missing: key needs it" };
+    if ((cert ?? key ?? ca) !== null && url?.startsWith("http:")) {
+      yield { path, message: "needs an https url" };
+    }
+  }
+  if (alerts) {
+    const { password, passwordFile } = alerts;
+    yield* choiceFaults(["crowdsec", "alerts"], { password, passwordFile });
+  }
+}
+
+/** Settings of which a file has to have exactly one: `null` is not there, `undefined` is there and wrong. */
+function* choiceFaults(
+  path: Path,
+  choices: Readonly<Record<string, string | null | undefined>>,
+): Generator<Fault> {
+  if (Object.values(choices).includes(undefined)) return;
+  const [first, ...others] = Object.keys(choices).filter((key) => choices[key] !== null);
+  if (first === undefined) yield { path, message: `needs ${choice(Object.keys(choices))}` };
+  for (const other of others) {
+    yield { path: [...path, ...other.split(".")], message: `stands beside ${first}: one of them is enough` };
+  }
+}
+
+/** Two kinds of lines in one file: the parsers that are to take the one would meet the other. */
+function* logFaults({ log: { destination, stockLines } }: Draft): Generator<Fault> {
+  if (stockLines?.kind !== "file" || destination === undefined) return;
+  if (normalize(stockLines.path) !== normalize(destination)) return;
+  yield { path: ["log", "stockLines"], message: "must be another file than log.destination" };
 }

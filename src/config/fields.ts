@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { Address, type Endpoint, Network, parseEndpoint } from "../address.ts";
+import type { StockDestination } from "../observe/options.ts";
 import { durationPattern, parseDuration } from "./units.ts";
 
 /** Names become labels of metrics and parts of paths in messages. */
@@ -17,8 +18,15 @@ export const hostName = z.string().regex(/^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[
   error: "must be a host name",
 });
 
-/** Of a file that is read. */
+/** Of a file. */
 export const path = z.string().min(1);
+
+/** What a header can carry (RFC 9110 5.5), so that a token or key that nobody can send is found now. */
+export const SECRET_PATTERN = /^[\x21-\x7e]+$/;
+
+export const secret = z.string().regex(SECRET_PATTERN, {
+  error: "must be plain characters, without blanks",
+});
 
 export interface DurationRange {
   readonly min: string;
@@ -41,6 +49,12 @@ export function duration({ min, max, says }: DurationRange) {
       return ms;
     })
     .describe(`${says} From ${min} to ${max}.`);
+}
+
+/** The same from 0s on, and the number 0, which needs no unit to be understood. */
+export function durationOrZero({ max, says }: Omit<DurationRange, "min">) {
+  const written = duration({ min: "0s", max, says });
+  return z.union([written, z.literal(0, { error: unitMissing })]).describe(written.description ?? says);
 }
 
 const unitMissing = "the unit is missing: a duration is written like 500ms, 60s, 5m or 2h";
@@ -70,6 +84,20 @@ export const serverAddress = z.string().transform((text, context) => {
   const endpoint = canonical(text);
   if (endpoint !== null && endpoint.port !== 0) return endpoint;
   context.addIssue(`${endpointForm}; host names are not resolved`);
+  return z.NEVER;
+});
+
+const STOCK_FORM = "must be the path of a file, or udp:// and an IP address and a port";
+
+/** A file, or whoever listens for syslog. What only looks like an address would become a file of an odd name. */
+export const stockDestination = z.string().transform((text, context): StockDestination => {
+  const udp = /^udp:\/\/(.*)$/.exec(text);
+  const endpoint = udp === null ? null : canonical(udp[1]!);
+  if (endpoint !== null && endpoint.port !== 0) return { kind: "udp", endpoint };
+  if (text !== "" && text !== "stdout" && text !== "stderr" && !/^[a-z0-9]+:\/\//i.test(text)) {
+    return { kind: "file", path: text };
+  }
+  context.addIssue(STOCK_FORM);
   return z.NEVER;
 });
 

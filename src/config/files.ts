@@ -1,15 +1,20 @@
 /**
- * What the configuration takes from other files: the admin token, the authorities that pools believe, and whether the
- * certificates will serve. What the certificates' files hold does not become part of the configuration: no key can be
+ * What the configuration takes from other files: secrets, the authorities that pools believe, and whether the certificates
+ * will serve. What the certificates' files hold does not become part of the configuration: no key can be
  * shown with it.
  */
-import { readCertificates, readPair, type SoundPair } from "../certificates.ts";
+import { type PairFiles, readCertificates, readPair, type SoundPair } from "../certificates.ts";
 import { type FileText, type ReadFile, textOfFile } from "../files.ts";
 import type { Draft } from "./checks.ts";
+import { SECRET_PATTERN } from "./fields.ts";
 import type { Fault } from "./source.ts";
 
 export interface Files {
   readonly token: string | null;
+  /** The key that LAPI knows the gateway by as a bouncer. */
+  readonly apiKey: string | null;
+  /** The password of the machine that pushes alerts. */
+  readonly password: string | null;
   /** PEM, by the pool's name. */
   readonly authorities: ReadonlyMap<string, string>;
   readonly faults: readonly Fault[];
@@ -31,8 +36,19 @@ export function readFiles(settings: Draft, { readFile, nowMs }: FilesOptions): F
     return null;
   };
 
-  const { tokenFile } = settings.admin;
-  const token = tokenFile == null ? null : taken(readToken(tokenFile, readFile), ["admin", "tokenFile"]);
+  const secretIn = (file: string | null | undefined, path: Fault["path"]): string | null =>
+    file == null ? null : taken(readSecret(file, readFile), path);
+  const pairIn = (files: PairFiles, path: Fault["path"]): void => {
+    const read = readPair(files, readFile);
+    const doubt = read.ok ? validityDoubt(read, nowMs) : null;
+    if (doubt !== null) warnings.push({ path: [...path, "cert"], message: doubt });
+    if (!read.ok) faults.push(...read.flaws.map(({ part, message }) => ({ path: [...path, part], message })));
+  };
+
+  const { admin, crowdsec } = settings;
+  const token = secretIn(admin.tokenFile, ["admin", "tokenFile"]);
+  const apiKey = secretIn(crowdsec?.apiKeyFile, ["crowdsec", "apiKeyFile"]);
+  const password = secretIn(crowdsec?.alerts?.passwordFile, ["crowdsec", "alerts", "passwordFile"]);
   const authorities = new Map<string, string>();
   for (const [name, pool] of Object.entries(settings.pools)) {
     const file = pool?.tls?.ca ?? null;
@@ -40,22 +56,20 @@ export function readFiles(settings: Draft, { readFile, nowMs }: FilesOptions): F
     if (text !== null) authorities.set(name, text);
   }
   for (const [index, files] of (settings.tls.certificates ?? []).entries()) {
-    const path = ["tls", "certificates", index];
-    const read = readPair(files, readFile);
-    const doubt = read.ok ? validityDoubt(read, nowMs) : null;
-    if (doubt !== null) warnings.push({ path: [...path, "cert"], message: doubt });
-    if (!read.ok) faults.push(...read.flaws.map(({ part, message }) => ({ path: [...path, part], message })));
+    pairIn(files, ["tls", "certificates", index]);
   }
-  return { token, authorities, faults, warnings };
+  const { cert = null, key = null, ca = null } = crowdsec?.tls ?? {};
+  if (cert !== null && key !== null) pairIn({ cert, key }, ["crowdsec", "tls"]);
+  if (ca !== null) taken(readCertificates(ca, readFile), ["crowdsec", "tls", "ca"]);
+  return { token, apiKey, password, authorities, faults, warnings };
 }
 
-function readToken(path: string, readFile: ReadFile): FileText {
+function readSecret(path: string, readFile: ReadFile): FileText {
   const file = textOfFile(path, readFile);
   if (!file.ok) return file;
   const text = file.text.trim();
   if (text === "") return { ok: false, message: "the file is empty" };
-  // What a header can carry (RFC 9110 5.5), so that a token that nobody can send is found now.
-  if (/^[\x21-\x7e]+$/.test(text)) return { ok: true, text };
+  if (SECRET_PATTERN.test(text)) return { ok: true, text };
   return { ok: false, message: "the file must hold one line of plain characters" };
 }
 

@@ -5,16 +5,16 @@
  * none is an exception, and none shows what a secret or a variable holds.
  */
 import { availableParallelism, hostname } from "node:os";
-import { Address } from "../address.ts";
+import type { CrowdsecOptions, LapiCredentials } from "../crowdsec/options.ts";
 import type { LimitOptions } from "../limits/options.ts";
 import type { PoolOptions } from "../pools/options.ts";
 import type { ListenerOptions, Protocol } from "../proxy/options.ts";
 import { crossFaults, draftOf } from "./checks.ts";
+import type { CrowdsecSettings } from "./crowdsec.ts";
 import type { Environment } from "./environment.ts";
 import { type Files, type FilesOptions, readFiles } from "./files.ts";
 import { faultsOf, messageOf } from "./messages.ts";
 import type { Configuration } from "./options.ts";
-import { unreachable } from "./reach.ts";
 import {
   type LimitSettings,
   type ListenerSettings,
@@ -25,6 +25,7 @@ import {
   THREADS_MAX,
 } from "./schema.ts";
 import { type Fault, Source } from "./source.ts";
+import { warningsOf } from "./warnings.ts";
 
 export interface LoadOptions extends FilesOptions {
   /** What the file is called in messages. */
@@ -64,7 +65,8 @@ const idleTimeoutMs: Readonly<Record<Protocol, number>> = {
   tcp: 31 * 60_000,
 };
 
-function configurationOf(from: Settings, { token, authorities }: Files): Configuration {
+function configurationOf(from: Settings, files: Files): Configuration {
+  const { token, authorities } = files;
   const sets = { default: limitSet.parse({}), ...from.limits };
   return {
     hostname: from.hostname ?? hostname(),
@@ -78,21 +80,21 @@ function configurationOf(from: Settings, { token, authorities }: Files): Configu
     ),
     limits: Object.fromEntries(Object.entries(sets).map(([name, set]) => [name, limitsOf(set)])),
     tls: from.tls,
-    crowdsec: null,
-    log: { ...from.log, stockLines: null },
+    crowdsec: from.crowdsec === null ? null : crowdsecOf(from.crowdsec, files),
+    log: from.log,
     admin: { listen: from.admin.listen, token, topClients: from.admin.topClients },
   };
 }
 
 function listenerOf(name: string, from: ListenerSettings): ListenerOptions {
-  const { listen, protocol, proxy, tls, smtp, pool, limits, idleTimeout } = from;
+  const { listen, protocol, proxy, tls, ban, smtp, pool, limits, idleTimeout } = from;
   return {
     name,
     listen,
     protocol,
     proxy: proxy.mode === "off" ? null : { from: proxy.from, timeoutMs: proxy.timeout },
     tls,
-    ban: { action: "reply", text: null },
+    ban,
     smtp,
     pool,
     limits,
@@ -116,57 +118,28 @@ function limitsOf({ timeUnit, authFailureDelay, ...same }: LimitSettings): Limit
   return { timeUnitSeconds: timeUnit, authFailureDelayMs: authFailureDelay, ...same };
 }
 
-/** Limits that are set where they can never hold. */
-function* reachWarnings({ listeners, pools, limits }: Configuration): Generator<Fault> {
-  for (const listener of listeners) {
-    const pool = pools.find(({ name }) => name === listener.pool)!;
-    const lost = unreachable(listener, pool, limits[listener.limits]!);
-    if (lost === null) continue;
-    const message = `${lost.limits.join(" and ")} of limits.${listener.limits} cannot hold here: ${lost.why}`;
-    yield { path: ["listeners", listener.name, "limits"], message };
-  }
+function crowdsecOf(from: CrowdsecSettings, files: Files): CrowdsecOptions {
+  const { alerts } = from;
+  return {
+    url: from.url,
+    credentials: credentialsOf(from, files),
+    ca: from.tls?.ca ?? null,
+    updateFrequencyMs: from.updateFrequency,
+    neverBan: from.neverBan,
+    onFailure: from.onFailure,
+    requireList: from.requireList,
+    origins: from.origins,
+    closeSessions: from.closeSessions,
+    otherTypes: from.otherTypes,
+    usageMetricsIntervalMs: from.usageMetricsInterval,
+    cache: from.cache,
+    alerts: alerts && { machineId: alerts.machineId, password: alerts.password ?? files.password! },
+  };
 }
 
-/**
- * Logins that come in the clear and would reach a server that takes them for encrypted: what can be read of them does not
- * pass, unless the file wants it. In SMTP there is much to do without one, in IMAP nothing.
- */
-function* loginWarnings({ listeners, pools }: Configuration): Generator<Fault> {
-  for (const { name, protocol, tls, smtp, pool } of listeners) {
-    const mode = pools.find((one) => one.name === pool)?.tls.mode ?? "off";
-    if (tls !== "off" || mode === "off" || (protocol === "smtp" && smtp.authOnlyOverTls)) continue;
-    const taken = "its servers take logins for encrypted that come here in the clear";
-    const message = `tls ${mode} of pool "${pool}": ${taken}${protocol === "imap" ? ", so that none passes" : ""}`;
-    yield { path: ["listeners", name, "pool"], message };
-  }
-}
-
-/** What is allowed, and seldom what was meant. */
-function warningsOf(configuration: Configuration): Fault[] {
-  const { pools, limits, admin, tableSize, maxConnections } = configuration;
-  const warnings = [...reachWarnings(configuration), ...loginWarnings(configuration)];
-  for (const { name, identity, tls } of pools) {
-    if (identity === "none") {
-      const message =
-        "identity none: every client has the gateway's own address, an open relay where the gateway is in mynetworks";
-      warnings.push({ path: ["pools", name, "identity"], message });
-    }
-    if (tls.ca !== null && tls.verify === "none") {
-      const message = "nothing is verified with it: verify is none";
-      warnings.push({ path: ["pools", name, "tls", "ca"], message });
-    }
-  }
-  for (const [name, { dryRun }] of Object.entries(limits)) {
-    if (dryRun)
-      warnings.push({ path: ["limits", name, "dryRun"], message: "a dry run: these limits refuse nothing" });
-  }
-  if (tableSize < maxConnections) {
-    const message = `smaller than maxConnections (${maxConnections}): clients are refused when all entries are in use`;
-    warnings.push({ path: ["tableSize"], message });
-  }
-  if (admin.token === null && Address.parse(admin.listen.host)?.isLoopback === false) {
-    const message = "not a loopback address, and there is no tokenFile: /api refuses everybody";
-    warnings.push({ path: ["admin", "listen"], message });
-  }
-  return warnings;
+/** There is one of them: what a file says too much or too little has been found before. */
+function credentialsOf({ apiKey, tls }: CrowdsecSettings, files: Files): LapiCredentials {
+  const { cert, key } = tls ?? { cert: null, key: null };
+  if (cert !== null && key !== null) return { kind: "certificate", files: { cert, key } };
+  return { kind: "key", apiKey: apiKey ?? files.apiKey! };
 }

@@ -66,7 +66,8 @@ const typeNames: Readonly<Record<string, string>> = {
   record: "a mapping",
 };
 
-function choice(words: readonly string[]): string {
+/** Words of which one is to be taken. */
+export function choice(words: readonly string[]): string {
   const last = words.length - 1;
   return last < 1 ? words.join("") : `${words.slice(0, last).join(", ")} or ${words[last]}`;
 }

@@ -36,6 +36,11 @@ export function endsTls({ tls }: ListenerOptions): boolean {
   return tls === "starttls" || tls === "implicit";
 }
 
+/** Whether a client that is refused when it comes can be told so. Nobody makes a handshake for that alone. */
+export function refusesInWords({ protocol, tls }: Pick<ListenerOptions, "protocol" | "tls">): boolean {
+  return protocol !== "tcp" && (tls === "off" || tls === "starttls");
+}
+
 export function limitsOn(set: LimitOptions): readonly Limit[] {
   const all: readonly Limit[] = [
     { name: "messageRate", subject: "mail", value: set.messageRate },

@@ -2,11 +2,22 @@
  * Every setting, once: its type, default, bounds and one sentence. What the file may say, what `postern schema` prints and
  * what the rest of the configuration's code works with all come from this table.
  *
- * Owns no check that needs more than one setting; see `checks.ts`. A key that stands here is honoured by the code; every
+ * Those of `crowdsec` stand in `crowdsec.ts`. Owns no check that needs more than one setting; see `checks.ts`. A key that stands here is honoured by the code; every
  * other key is an error.
  */
 import * as z from "zod";
-import { count, duration, hostName, listenAddress, name, network, path, serverAddress } from "./fields.ts";
+import { crowdsec } from "./crowdsec.ts";
+import {
+  count,
+  duration,
+  hostName,
+  listenAddress,
+  name,
+  network,
+  path,
+  serverAddress,
+  stockDestination,
+} from "./fields.ts";
 
 /** The shared table counts in signed 32-bit words. */
 const COUNTER_MAX = 2 ** 31 - 1;
@@ -43,6 +54,26 @@ const proxy = z
     },
   )
   .describe("Whether connections begin with a PROXY header. There is no default and no guessing.");
+
+/** A line of a reply: nothing in it ends the line, and all of it arrives as it was written. */
+const banText = z.string().regex(/^(?! )[\x20-\x7e]{1,200}(?<! )$/, {
+  error: "must be one line of at most 200 plain characters, with no blank at its ends",
+});
+
+const ban = z
+  .strictObject({
+    action: z
+      .enum(["reply", "drop", "tarpit"])
+      .prefault("reply")
+      .describe(
+        "reply: a refusal in the protocol's words. drop: the end, without a word. tarpit: nothing for a while, then the refusal.",
+      ),
+    text: banText
+      .nullable()
+      .prefault(null)
+      .describe("What the refusal says behind its code. null: postern's own words."),
+  })
+  .describe("What a banned client gets.");
 
 /** The defaults are what the server behind would do by itself. */
 const smtp = z
@@ -82,6 +113,7 @@ export const listener = z.strictObject({
     .describe(
       "off: a cleartext port, STARTTLS passes through. starttls: a cleartext port, STARTTLS ends here. passthrough: implicit TLS, passed through unread. implicit: implicit TLS, which ends here.",
     ),
+  ban: ban.prefault({}),
   smtp: smtp.prefault({}),
   pool: name.describe("The name of the pool that connections go to."),
   limits: name.prefault("default").describe("The name of the set of limits that clients are held to."),
@@ -226,13 +258,19 @@ export const tls = z.strictObject({
     .describe("The oldest version of TLS that is spoken with clients."),
 });
 
-const log = z.strictObject({
+export const log = z.strictObject({
   level: z.enum(["debug", "info", "warn", "error"]).prefault("info").describe("The least that is logged."),
   destination: z
     .string()
     .min(1)
     .prefault("stdout")
     .describe("stdout, stderr, or the path of a file, which SIGHUP reopens."),
+  stockLines: stockDestination
+    .nullable()
+    .prefault(null)
+    .describe(
+      "A file, or udp://IP:port, for lines that CrowdSec's stock parsers of Postfix and Dovecot take. null: none.",
+    ),
 });
 
 export const admin = z.strictObject({
@@ -295,6 +333,10 @@ export const settings = z
       .prefault({})
       .describe("Sets of limits, by name. The set default exists even where it is not written."),
     tls: tls.prefault({}).describe("TLS with clients, where it ends here."),
+    crowdsec: crowdsec
+      .nullable()
+      .prefault(null)
+      .describe("CrowdSec, whose decisions say who is banned. null: nobody is."),
     log: log.prefault({}).describe("What is logged, and where to."),
     admin: admin.prefault({}).describe("Where metrics, health pages and the /api are served."),
   })

@@ -10,6 +10,7 @@ const folder = t.testdir({
   "wrong.yaml": least.replace("pool: postfix", "pool: postfx").replace("listen:", "listn:"),
   "warned.yaml": least.replace("xclient", "none"),
   token: "s3cret\n",
+  key: "lapi-k3y\n",
 });
 const file = (name: string) => join(folder, name);
 
@@ -56,12 +57,21 @@ t.test("check ends with 2 when there is no file to read", async (t) => {
 });
 
 t.test("check --json reports without secrets when a program asks", async (t) => {
-  writeFileSync(file("secret.yaml"), `${least}admin: { tokenFile: "${file("token")}" }\n`);
+  const text = `${least}admin: { tokenFile: "${file("token")}" }
+crowdsec:
+  url: http://127.0.0.1:8080
+  apiKeyFile: "${file("key")}"
+  alerts: { machineId: edge, password: p4ssword }
+`;
+  writeFileSync(file("secret.yaml"), text);
   const right = await postern(["check", "--json", "-c", file("secret.yaml")]);
   t.equal(right.code, 0);
-  t.notMatch(right.stdout, "s3cret");
+  for (const secret of ["s3cret", "lapi-k3y", "p4ssword"]) t.notMatch(right.stdout, secret);
   const report = JSON.parse(right.stdout);
   t.same([report.ok, report.warnings, report.configuration.admin.token], [true, [], "hidden"]);
+  const { credentials, alerts } = report.configuration.crowdsec;
+  t.same(credentials, { kind: "key", apiKey: "hidden" });
+  t.same(alerts, { machineId: "edge", password: "hidden" });
   t.equal(report.configuration.listeners[0].idleTimeoutMs, 300_000);
   const wrong = await postern(["check", "--json", "-c", "-"], "a: [");
   t.same([wrong.code, wrong.stderr, JSON.parse(wrong.stdout).ok], [2, "", false]);

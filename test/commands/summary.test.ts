@@ -39,6 +39,7 @@ t.test("summary says what each listener does when the file is right", async (t) 
   bounds    at most 20000 connections; 65536 clients remembered
   drain     sessions are cut at once
   tls       no certificate
+  crowdsec  no crowdsec: nobody is banned
   log       level info, to stdout
   admin     127.0.0.1:9025; /api without a token, on loopback only; metrics of the 50 busiest clients`,
   );
@@ -133,4 +134,58 @@ tls: { certificates: [{ cert: cert, key: key }], minVersion: TLSv1.3 }
     pool("{ mode: implicit, verify: ca, name: mail.test, ca: ca }"),
     "(implicit TLS, certificate of mail.test by its own authorities, connect 5s",
   );
+});
+
+t.test("summary says who is banned and what they get when there is CrowdSec", async (t) => {
+  const about = (crowdsec: string, listener = "protocol: smtp", ban = "{}") => {
+    const file = `listeners:
+  a: { listen: "0.0.0.0:25", proxy: { mode: off }, pool: p, ban: ${ban}, ${listener} }
+pools: { p: { servers: ["192.0.2.1:25"], identity: proxy-v2 } }
+tls: { certificates: [{ cert: cert, key: key }] }
+crowdsec: ${crowdsec}
+`;
+    return summary(loaded(file, { files }));
+  };
+  const row = (text: string, title: string) => new RegExp(`^ {2}${title} +(.*)`, "m").exec(text)?.[1];
+  const least = "{ url: http://127.0.0.1:8080, apiKey: k }";
+
+  t.equal(
+    row(about(least), "crowdsec"),
+    "decisions from http://127.0.0.1:8080, by key, every 10s; everybody is let in before the first list; never banned: who may send a PROXY header; only decisions of type ban count; open sessions of the banned are ended; usage metrics every 15m",
+  );
+  const most = `{ url: https://lapi.test, tls: { cert: cert, key: key }, updateFrequency: 1m, origins: [CAPI, cscli],
+  neverBan: [10.0.0.0/8], onFailure: closed, requireList: true, otherTypes: tarpit, closeSessions: false,
+  usageMetricsInterval: 0, cache: /var/lib/bans, alerts: { machineId: edge, password: p4ssword } }`;
+  t.equal(
+    row(about(most), "crowdsec"),
+    "decisions of CAPI, cscli from https://lapi.test, by certificate, every 1m; nobody is let in before the first list, and the gateway not ready; never banned: 10.0.0.0/8, who may send a PROXY header; decisions of another type than ban hold the client; open sessions of the banned go on; the last list is kept in /var/lib/bans; alerts as edge",
+  );
+  t.notMatch(about(most), "p4ssword");
+  t.match(about("{ url: http://127.0.0.1, apiKey: k, otherTypes: ban }"), "; decisions of any type ban; ");
+
+  const banned = (listener: string, ban: string) => row(about(least, listener, ban), "ban");
+  const table: readonly [string, string, string][] = [
+    ["protocol: smtp", "{}", "reply: 554 5.7.1 with postern's own words, then the end"],
+    ["protocol: imap", "{ text: No }", 'reply: * BYE with "No", then the end'],
+    ["protocol: imap, tls: starttls", "{}", "reply: * BYE with postern's own words, then the end"],
+    ["protocol: smtp, tls: implicit", "{}", "reply: closed without a word"],
+    ["protocol: imap, tls: passthrough", "{}", "reply: closed without a word"],
+    ["protocol: tcp", "{ action: tarpit }", "tarpit: nothing for a while, then closed without a word"],
+    [
+      "protocol: smtp",
+      "{ action: tarpit, text: No }",
+      'tarpit: nothing for a while, then 554 5.7.1 with "No", then the end',
+    ],
+    ["protocol: smtp", "{ action: drop }", "drop: closed without a word"],
+  ];
+  for (const [listener, ban, words] of table) t.equal(banned(listener, ban), words, `${listener} ${ban}`);
+  t.equal(row(about("null"), "ban"), undefined, "where nobody is banned");
+});
+
+t.test("summary says where the stock lines go when there are any", async (t) => {
+  const about = (stockLines: string) =>
+    summary(loaded(`${text}log: { stockLines: ${stockLines} }\n`)).match(/^ {2}log +(.*)/m)?.[1];
+  const words = "level info, to stdout; lines for CrowdSec's stock parsers to";
+  t.equal(about("/var/log/stock.log"), `${words} /var/log/stock.log`);
+  t.equal(about('"udp://127.0.0.1:514"'), `${words} 127.0.0.1:514 by UDP`);
 });

@@ -1,94 +1,9 @@
 /** Whole files: what they come to, and, for wrong ones, every line that is said. */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the configuration look like this.
-import { readFileSync } from "node:fs";
 import { availableParallelism, hostname } from "node:os";
 import fc from "fast-check";
 import t from "tap";
-import { makeCertificate } from "../servers/certificate.ts";
-import {
-  defaultLimits,
-  defaultPoolTls,
-  defaultSmtp,
-  errorsOf,
-  least,
-  load,
-  loaded,
-  warningsOf,
-} from "./fixtures.ts";
-
-const { certFile, keyFile } = makeCertificate(t.testdir(), "mx.example.test");
-const certificate = readFileSync(certFile, "utf8");
-const key = readFileSync(keyFile, "utf8");
-
-t.test("loadConfiguration warns of limits when they cannot hold at a listener", async (t) => {
-  const text = (set: string, listener: string) => `listeners:
-  a: { listen: "0.0.0.0:1", proxy: { mode: off }, limits: s, ${listener} }
-pools:
-  plain: { servers: ["192.0.2.1:25"], identity: proxy-v2 }
-  secure: { servers: ["192.0.2.1:465"], identity: proxy-v2, tls: implicit }
-limits: { s: { ${set} } }
-tls: { certificates: [{ cert: c, key: k }] }
-`;
-  const files = { c: certificate, k: key };
-  const warnings = (set: string, listener: string) => warningsOf(text(set, listener), { files });
-  const said = (limits: string, why: string) => [
-    `2:59: listeners.a.limits: ${limits} of limits.s cannot hold here: ${why}`,
-  ];
-  const unread = "nothing can be read";
-  const unended = "TLS with clients does not end here";
-  const commands = "messageRate: 1, recipientRate: 1, authRate: 1, authFailureRate: 1, authFailureDelay: 1s";
-  const named = "messageRate and recipientRate and authRate and authFailureRate and authFailureDelay";
-  const ofMail = said("messageRate and recipientRate", "no mail is sent in IMAP");
-  const table: readonly [string, string[], string[]][] = [
-    ["protocol: smtp, pool: plain", [], said("newTlsSessionRate", unended)],
-    ["protocol: smtp, pool: secure", [], said("newTlsSessionRate", unended)],
-    ["protocol: smtp, pool: plain, tls: starttls", [], []],
-    ["protocol: smtp, pool: plain, tls: implicit", [], []],
-    ["protocol: imap, pool: plain", ofMail, said("newTlsSessionRate", unended)],
-    ["protocol: imap, pool: plain, tls: starttls", ofMail, []],
-    ["protocol: imap, pool: plain, tls: implicit", ofMail, []],
-    ["protocol: tcp, pool: plain, tls: implicit", said(named, unread), []],
-    ...[
-      "protocol: smtp, pool: plain, tls: passthrough",
-      "protocol: imap, pool: plain, tls: passthrough",
-      "protocol: tcp, pool: plain",
-    ].map((listener): [string, string[], string[]] => [
-      listener,
-      said(named, unread),
-      said("newTlsSessionRate", unended),
-    ]),
-  ];
-  for (const [listener, ofCommands, ofTls] of table) {
-    t.same(warnings(commands, listener), ofCommands, listener);
-    t.same(warnings("newTlsSessionRate: 1", listener), ofTls, listener);
-    t.same(warnings("connectionRate: 1, messageRate: 0", listener), [], listener);
-  }
-  t.same(
-    warnings("authRate: 1, newTlsSessionRate: 1", "protocol: tcp, pool: plain"),
-    said("authRate and newTlsSessionRate", `${unread}, and ${unended}`),
-  );
-});
-
-t.test("loadConfiguration warns of logins when they come in the clear and go on in TLS", async (t) => {
-  const text = (listener: string, pool: string) => `listeners:
-  a: { listen: "0.0.0.0:1", proxy: { mode: off }, pool: p, ${listener} }
-pools: { p: { servers: ["192.0.2.1:25"], identity: proxy-v2, tls: ${pool} } }
-tls: { certificates: [{ cert: c, key: k }] }
-`;
-  const warned = (listener: string, pool: string) =>
-    warningsOf(text(listener, pool), { files: { c: certificate, k: key } });
-  const said = (mode: string, more = "") => [
-    `2:57: listeners.a.pool: tls ${mode} of pool "p": its servers take logins for encrypted that come here in the clear${more}`,
-  ];
-  const free = "protocol: smtp, smtp: { authOnlyOverTls: false }";
-  t.same(warned(free, "starttls"), said("starttls"));
-  t.same(warned("protocol: tcp", "implicit"), said("implicit"));
-  t.same(warned("protocol: imap", "implicit"), said("implicit", ", so that none passes"));
-  t.same(warned("protocol: smtp", "implicit"), []);
-  t.same(warned(free, "off"), []);
-  t.same(warned(`${free}, tls: starttls`, "implicit"), []);
-  t.same(warned("protocol: imap, tls: implicit", "implicit"), []);
-});
+import { defaultLimits, defaultPoolTls, defaultSmtp, errorsOf, least, load, loaded } from "./fixtures.ts";
 
 t.test("loadConfiguration fills in every default when a file says the least", async (t) => {
   t.same(load(least), {
@@ -107,6 +22,7 @@ t.test("loadConfiguration fills in every default when a file says the least", as
           protocol: "smtp",
           proxy: null,
           tls: "off",
+          ban: { action: "reply", text: null },
           smtp: defaultSmtp,
           pool: "postfix",
           limits: "default",
@@ -125,7 +41,8 @@ t.test("loadConfiguration fills in every default when a file says the least", as
       ],
       limits: { default: defaultLimits },
       tls: { certificates: [], minVersion: "TLSv1.2" },
-      log: { level: "info", destination: "stdout" },
+      crowdsec: null,
+      log: { level: "info", destination: "stdout", stockLines: null },
       admin: { listen: { host: "127.0.0.1", port: 9025 }, token: null, topClients: 50 },
     },
   });
@@ -223,21 +140,6 @@ log: { level: loud }
     "19:87: limits.default.exceptions[0]: must be a network or an address, like 10.0.20.0/24, 2001:db8::/32 or 192.0.2.1",
     "20:8: drain: must be at most 24h",
     "21:15: log.level: must be debug, info, warn or error",
-  ]);
-});
-
-t.test("loadConfiguration warns when what is allowed is seldom meant", async (t) => {
-  t.same(warningsOf(least), []);
-  const text = `${least.replace("xclient", "none")}maxConnections: 100
-tableSize: 99
-limits: { trial: { dryRun: true } }
-admin: { listen: "0.0.0.0:9025" }
-`;
-  t.same(warningsOf(text, {}), [
-    "10:15: pools.postfix.identity: identity none: every client has the gateway's own address, an open relay where the gateway is in mynetworks",
-    "12:12: tableSize: smaller than maxConnections (100): clients are refused when all entries are in use",
-    "13:28: limits.trial.dryRun: a dry run: these limits refuse nothing",
-    "14:18: admin.listen: not a loopback address, and there is no tokenFile: /api refuses everybody",
   ]);
 });
 

@@ -7,14 +7,16 @@ import { stringify } from "yaml";
 import { Address, endpointText } from "../../src/address.ts";
 import type { Configuration } from "../../src/config/options.ts";
 import { durationText } from "../../src/config/units.ts";
+import type { CrowdsecOptions } from "../../src/crowdsec/options.ts";
 import type { LimitOptions } from "../../src/limits/options.ts";
+import type { LogOptions, StockDestination } from "../../src/observe/options.ts";
 import type { PoolOptions } from "../../src/pools/options.ts";
-import type { ListenerOptions } from "../../src/proxy/options.ts";
+import type { BanOptions, ListenerOptions } from "../../src/proxy/options.ts";
 import { makeCertificate } from "../servers/certificate.ts";
 import { defaultLimits, defaultSmtp, loaded } from "./fixtures.ts";
 
 function listenerEntry(from: ListenerOptions): [string, object] {
-  const { name, listen, proxy, smtp, idleTimeoutMs, ...same } = from;
+  const { name, listen, proxy, ban, smtp, idleTimeoutMs, ...same } = from;
   const written =
     proxy === null
       ? { mode: "off" }
@@ -27,9 +29,35 @@ function listenerEntry(from: ListenerOptions): [string, object] {
       ...(same.protocol === "smtp" ? { smtp } : {}),
       listen: addresses.length === 1 ? addresses[0] : addresses,
       proxy: written,
+      ban: { ...ban, text: ban.text && verbatim(ban.text) },
       idleTimeout: durationText(idleTimeoutMs),
     },
   ];
+}
+
+/** What would be a variable is to stay as it is. */
+function verbatim(text: string): string {
+  return text.replaceAll("${", () => "$${");
+}
+
+/** The key stands in the file, the password in one of its own. */
+function crowdsecEntry(from: CrowdsecOptions): object {
+  const { credentials, ca, updateFrequencyMs, usageMetricsIntervalMs, alerts, ...same } = from;
+  const files = credentials.kind === "certificate" ? credentials.files : {};
+  return {
+    ...same,
+    ...(credentials.kind === "key" ? { apiKey: verbatim(credentials.apiKey) } : {}),
+    tls: { ...files, ca },
+    updateFrequency: durationText(updateFrequencyMs),
+    usageMetricsInterval: durationText(usageMetricsIntervalMs),
+    alerts: alerts && { machineId: alerts.machineId, passwordFile: "password" },
+  };
+}
+
+function logEntry({ stockLines, ...same }: LogOptions): object {
+  if (stockLines === null) return same;
+  const written = stockLines.kind === "file" ? stockLines.path : `udp://${endpointText(stockLines.endpoint)}`;
+  return { ...same, stockLines: written };
 }
 
 /** The authorities are in a file of the pool's name; a mode alone is the short form. */
@@ -49,8 +77,11 @@ const { certFile, keyFile } = makeCertificate(t.testdir(), "mx.example.test");
 const authority = readFileSync(certFile, "utf8");
 const key = readFileSync(keyFile, "utf8");
 
+const PASSWORD = "s3cret";
+
 /** The file that says `configuration`. */
-function render({ listeners, pools, limits, drainMs, admin, ...same }: Configuration): string {
+function render(from: Configuration): string {
+  const { listeners, pools, limits, drainMs, crowdsec, log, admin, ...same } = from;
   const sets = Object.entries(limits).map(([name, { timeUnitSeconds, authFailureDelayMs, ...rest }]) => [
     name,
     {
@@ -65,6 +96,8 @@ function render({ listeners, pools, limits, drainMs, admin, ...same }: Configura
     listeners: Object.fromEntries(listeners.map(listenerEntry)),
     pools: Object.fromEntries(pools.map(poolEntry)),
     limits: Object.fromEntries(sets),
+    crowdsec: crowdsec && crowdsecEntry(crowdsec),
+    log: logEntry(log),
     admin: { listen: endpointText(admin.listen), topClients: admin.topClients },
   });
 }
@@ -79,6 +112,53 @@ const network = fc.oneof(
   fc.ipV6().map((text) => `${text}/48`),
 );
 const plain = { noNullPrototype: true };
+
+const ban: fc.Arbitrary<BanOptions> = fc.record(
+  {
+    action: fc.constantFrom("reply", "drop", "tarpit"),
+    text: fc.option(fc.stringMatching(/^[!-~]([ -~]{0,30}[!-~])?$/)),
+  },
+  plain,
+);
+
+const secret = fc.stringMatching(/^[!-~]{1,30}$/);
+
+/** Only where TLS comes first there is a certificate or an authority. */
+const crowdsec: fc.Arbitrary<CrowdsecOptions> = fc.boolean().chain((isSecure) => {
+  const key = fc.record({ kind: fc.constant("key" as const), apiKey: secret }, plain);
+  const files = { cert: certFile, key: keyFile };
+  const certificate = fc.constant({ kind: "certificate" as const, files });
+  const places = fc.constantFrom("192.0.2.1:8080", "lapi.example.test", "[2001:db8::1]/some/path");
+  return fc.record(
+    {
+      url: places.map((place) => `${isSecure ? "https" : "http"}://${place}`),
+      credentials: isSecure ? fc.oneof(key, certificate) : key,
+      ca: isSecure ? fc.constantFrom(null, certFile) : fc.constant(null),
+      updateFrequencyMs: fc.integer({ min: 1_000, max: 3_600_000 }),
+      neverBan: fc.array(network, { maxLength: 3 }),
+      onFailure: fc.constantFrom("open", "closed"),
+      requireList: fc.boolean(),
+      origins: fc.array(fc.stringMatching(/^[A-Za-z0-9_:.-]{1,64}$/), { maxLength: 3 }),
+      closeSessions: fc.boolean(),
+      otherTypes: fc.constantFrom("ignore", "ban", "tarpit"),
+      usageMetricsIntervalMs: fc.nat(86_400_000),
+      cache: fc.constantFrom(null, "/var/lib/postern/bans"),
+      alerts: fc.option(fc.record({ machineId: name, password: fc.constant(PASSWORD) }, plain)),
+    },
+    plain,
+  );
+});
+
+const stockLines: fc.Arbitrary<StockDestination> = fc.oneof(
+  fc.record({ kind: fc.constant("file"), path: fc.constantFrom("/var/log/mail: #", "udp") }, plain),
+  fc.record(
+    {
+      kind: fc.constant("udp"),
+      endpoint: fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) }, plain),
+    },
+    plain,
+  ),
+);
 
 /** Ports differ, so that no two listeners are in each other's way. */
 function listener(
@@ -98,7 +178,7 @@ function listener(
       protocol: fc.constantFrom("smtp", "imap", "tcp"),
       proxy: fc.option(fc.record({ from, timeoutMs: fc.integer({ min: 100, max: 60_000 }) }, plain)),
       tls: fc.constantFrom("off", "starttls", "passthrough", "implicit"),
-      ban: fc.constant({ action: "reply", text: null }),
+      ban,
       smtp: fc.record(
         {
           earlyTalk: fc.constantFrom("pass", "refuse"),
@@ -182,12 +262,12 @@ function configuration(listeners: string[], pools: string[], sets: string[]): fc
         },
         plain,
       ),
-      crowdsec: fc.constant(null),
+      crowdsec: fc.option(crowdsec),
       log: fc.record(
         {
           level: fc.constantFrom("debug", "info", "warn", "error"),
           destination: fc.constantFrom("stdout", "stderr", "/var/log/a: b.log", "# 5", "$HOME"),
-          stockLines: fc.constant(null),
+          stockLines: fc.option(stockLines),
         },
         plain,
       ),
@@ -232,7 +312,12 @@ t.test("loadConfiguration gives the same options when they are written as YAML",
   fc.assert(
     fc.property(any.map(coherent), (configuration) => {
       const authorities = configuration.pools.map(({ name }) => [name, authority]);
-      const files = { ...Object.fromEntries(authorities), [certFile]: authority, [keyFile]: key };
+      const files = {
+        ...Object.fromEntries(authorities),
+        [certFile]: authority,
+        [keyFile]: key,
+        password: PASSWORD,
+      };
       assert.deepStrictEqual(loaded(render(configuration), { files }), configuration);
     }),
   );

@@ -68,7 +68,7 @@ t.test(
   "jsonSchema and the guide agree when they say what keys there are, and their defaults and bounds",
   async (t) => {
     const rows = guideRows();
-    const mappings = new Set(["listeners.NAME.proxy", "listeners.NAME.smtp"]);
+    const mappings = new Set(["listeners.NAME.proxy", "listeners.NAME.ban", "listeners.NAME.smtp"]);
     const paths = new Set(settings.map(({ path }) => path).filter((path) => !mappings.has(path)));
     t.same([...rows.keys()].sort(), [...paths].sort());
     for (const { path, initial, node } of settings) {
@@ -87,8 +87,14 @@ t.test(
 
 t.test("loadConfiguration takes the files to start from as they are", async (t) => {
   for (const file of ["postern", "edge"]) {
-    const loaded = load(readFileSync(new URL(`../../deploy/${file}.yaml`, import.meta.url), "utf8"));
+    const text = readFileSync(new URL(`../../deploy/${file}.yaml`, import.meta.url), "utf8");
+    const loaded = load(text);
     t.same(loaded.ok ? loaded.warnings : loaded.errors, [], file);
+    const written = text.replace(/^# (?=crowdsec:| {2})/gm, "");
+    const [, key = ""] = /apiKeyFile: (\S+)/.exec(written) ?? [];
+    const banning = load(written.slice(written.indexOf("\nhostname:")), { files: { [key]: "k3y" } });
+    t.same(banning.ok ? banning.warnings : banning.errors, [], `${file}, with CrowdSec`);
+    t.ok(banning.ok && banning.configuration.crowdsec !== null, `${file} has a section for CrowdSec`);
   }
   const example = /```yaml\n([\s\S]*?)```/.exec(guide)?.[1];
   t.same(load(example ?? "").ok, true, "the guide's example");
