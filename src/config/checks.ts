@@ -1,6 +1,6 @@
 /**
- * What no setting can say of itself: names that lead nowhere, identities that a listener cannot give, addresses taken
- * twice, counters that two sets of limits understand differently.
+ * What no setting can say of itself: names that lead nowhere, identities that a listener cannot give, addresses and files
+ * taken twice, counters that two sets of limits understand differently, secrets of which there are none or too many.
  *
  * The checks look at a draft of the settings, in which a value that is wrong by itself counts as absent: it has had its
  * message, and the rest of the file is still checked at the first attempt.
@@ -252,7 +252,6 @@ function* choiceFaults(
   path: Path,
   choices: Readonly<Record<string, string | null | undefined>>,
 ): Generator<Fault> {
-  if (Object.values(choices).includes(undefined)) return;
   const [first, ...others] = Object.keys(choices).filter((key) => choices[key] !== null);
   if (first === undefined) yield { path, message: `needs ${choice(Object.keys(choices))}` };
   for (const other of others) {

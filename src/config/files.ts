@@ -1,7 +1,6 @@
 /**
  * What the configuration takes from other files: secrets, the authorities that pools believe, and whether the certificates
- * will serve. What the certificates' files hold does not become part of the configuration: no key can be
- * shown with it.
+ * will serve. What the certificates' files hold does not become part of the configuration: no key can be shown with it.
  */
 import { type PairFiles, readCertificates, readPair, type SoundPair } from "../certificates.ts";
 import { type FileText, type ReadFile, textOfFile } from "../files.ts";

@@ -180,6 +180,7 @@ t.test("loadConfiguration wants one way to be known to LAPI when there are sever
     [["tls: { cert: cert }"], ["13:8: crowdsec.tls.key: is missing: cert needs it"]],
     [["tls: { key: key }"], ["13:8: crowdsec.tls.cert: is missing: key needs it"]],
     [["apiKey: 5"], ["13:11: crowdsec.apiKey: must be a string"]],
+    [["apiKey: k", "apiKeyFile: 5"], ["14:15: crowdsec.apiKeyFile: must be a string"]],
     [["apiKeyFile: 5"], ["13:15: crowdsec.apiKeyFile: must be a string"]],
     [["tls: { cert: 5 }"], ["13:16: crowdsec.tls.cert: must be a string"]],
     [["apiKey: k", "tls: null"], []],
