@@ -10,6 +10,7 @@
  */
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { outcomes, reasons } from "../outcome.ts";
+import { type BanFigures, banMetrics } from "./banmetrics.ts";
 import {
   type ClientEntry,
   type ClientSource,
@@ -37,6 +38,8 @@ export interface MetricsSources {
   readonly counters: Counters;
   readonly clients: ClientSource;
   servers(): Iterable<ServerState>;
+  /** Null where nobody is banned. */
+  readonly bans: BanFigures | null;
   /** Lines that the log's destination did not take; those that data threads drop are in the counters. */
   linesDropped(): number;
   /** How many clients have metrics of their own. */
@@ -56,6 +59,7 @@ export class Metrics {
       ...this.#endingMetrics(),
       ...this.#poolMetrics(),
       ...this.#clientMetrics(),
+      ...(sources.bans === null ? [] : banMetrics(sources.bans)),
       ...this.#ownMetrics(),
     ];
     for (const options of table) new Series(this.#registry, options);

@@ -83,6 +83,7 @@ export class Gateway {
       counters,
       clients: this.#clients(),
       servers: () => this.#servers(),
+      bans: null,
       linesDropped: () => log.linesDropped,
       topClients: configuration.admin.topClients,
     });

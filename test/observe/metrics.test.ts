@@ -21,6 +21,16 @@ function make(entries = [clientEntry("203.0.113.7", { connections: 7 })], topCli
       { pool: "postfix", server: "127.0.0.1:25", isUp: true },
       { pool: "postfix", server: "[::1]:25", isUp: false },
     ],
+    bans: {
+      decisions: () => [
+        ["cscli", 2],
+        ["lists:firehol", 9],
+      ],
+      refused: () => [["cscli", 3]],
+      ageSeconds: () => 4,
+      errors: () => [["timeout", 1]],
+      ignored: () => [["scope", 5]],
+    },
     linesDropped: () => 5,
     topClients,
   });
@@ -73,6 +83,11 @@ postern_client_connections_total{client} counter
 postern_client_messages_total{client} counter
 postern_client_refused_total{client} counter
 postern_client_bytes_total{client} counter
+postern_bans{origin} gauge
+postern_bans_age_seconds{} gauge
+postern_banned_total{origin} counter
+postern_lapi_errors_total{kind} counter
+postern_decisions_ignored_total{kind} counter
 postern_log_lines_dropped_total{} counter
 postern_build_info{version} gauge`;
   for (const line of contract.split("\n")) {
