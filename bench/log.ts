@@ -9,6 +9,7 @@
  * - `counters`: what the same session costs in the counters, for comparison.
  */
 import { Address } from "../src/address.ts";
+import { Batch } from "../src/observe/batch.ts";
 import { Counters, ThreadCounters } from "../src/observe/counters.ts";
 import { ThreadLog } from "../src/observe/threadlog.ts";
 import type { SessionRecord } from "../src/record.ts";
@@ -51,7 +52,7 @@ function measure(write: (line: number) => void): number {
 const listener = { name: "smtp", protocol: "smtp" };
 const shape = { threads: 1, listeners: 1, pools: 1 };
 const counters = new ThreadCounters(Counters.allocate(shape), shape, 0);
-const backlog = ThreadLog.backlog();
+const backlog = Batch.backlog();
 const log = new ThreadLog({
   level: "info",
   backlog,

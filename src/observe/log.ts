@@ -4,6 +4,7 @@
  * Its own lines and the data threads' batches go the same way, each in one piece, so that no two lines ever mix.
  */
 import type { Logger } from "pino";
+import { Batch } from "./batch.ts";
 import { Destination } from "./destination.ts";
 import { type EventLog, type Fields, logger } from "./logger.ts";
 import type { LogLevel, LogOptions } from "./options.ts";
@@ -33,7 +34,7 @@ export class Log implements EventLog {
 
   /** Writes a data thread's lines, and takes them off its backlog. */
   batch(lines: string, backlog: Int32Array): void {
-    Atomics.sub(backlog, 0, lines.length);
+    Batch.taken(lines, backlog);
     this.#destination.write(lines);
   }
 

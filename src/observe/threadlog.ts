@@ -1,54 +1,31 @@
 /**
- * A data thread's side of the log: lines are joined and handed to the control thread, a batch at a time.
+ * A data thread's side of the log: what happened becomes a line, and joins the batch for the control thread.
  *
- * No data thread touches a file. It owns at most one unfinished batch, sent when it is full or old enough, and a counter in
- * shared memory of what the control thread has not taken yet. Beyond that counter's bound lines are dropped and counted:
- * a slow disk costs lines, never memory and never a session's time.
+ * No data thread touches a file. What a client chose to say is written so that no pattern can match inside it.
  */
 import type { Logger } from "pino";
 import type { AddressAndPort } from "../address.ts";
 import { INJECTED, offences, type Reason } from "../outcome.ts";
 import type { Ban, ImapTally, LimitEvent, ListenerName, Login, SessionRecord, SmtpTally } from "../record.ts";
+import { Batch, type BatchOptions } from "./batch.ts";
 import { foreignText } from "./foreign.ts";
 import { type EventLog, type Fields, logger } from "./logger.ts";
 import type { LogLevel } from "./options.ts";
 
-/** Long enough to join the lines of a busy thread, short enough for whoever watches the log. */
-const BATCH_AGE_MAX_MS = 50;
-
-/** Some 200 lines: the hand-over's cost, spread over so many, disappears beside theirs. */
-const BATCH_LENGTH_MAX = 64 * 1024;
-
-/** About 10,000 session lines: seconds of full load while the control thread is busy. */
-const BACKLOG_LENGTH_MAX = 4 * 1024 * 1024;
-
 /** The reasons whose sessions end with a security event. */
 const offending: ReadonlySet<Reason | null> = new Set(offences);
 
-export interface ThreadLogOptions {
+export interface ThreadLogOptions extends BatchOptions {
   readonly level: LogLevel;
-  /** Characters sent and not yet taken: shared with the control thread, and made anew for each thread that starts. */
-  readonly backlog: Int32Array;
-  /** Hands whole lines to the control thread. */
-  send(lines: string): void;
-  /** A line was lost. */
-  dropped(): void;
 }
 
 export class ThreadLog implements EventLog {
-  readonly #options: ThreadLogOptions;
+  readonly #batch: Batch;
   readonly #logger: Logger;
-  #batch = "";
-  #timer: NodeJS.Timeout | null = null;
 
-  /** The counter to share with one thread: see `ThreadLogOptions`. */
-  static backlog(): Int32Array {
-    return new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  }
-
-  constructor(options: ThreadLogOptions) {
-    this.#options = options;
-    this.#logger = logger(options.level, { write: (line) => this.#write(line) });
+  constructor({ level, ...options }: ThreadLogOptions) {
+    this.#batch = new Batch(options);
+    this.#logger = logger(level, this.#batch);
   }
 
   /**
@@ -107,13 +84,7 @@ export class ThreadLog implements EventLog {
 
   /** Sends what is there; the thread calls it before it ends. */
   flush(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    if (this.#batch === "") return;
-    const batch = this.#batch;
-    this.#batch = "";
-    Atomics.add(this.#options.backlog, 0, batch.length);
-    this.#options.send(batch);
+    this.#batch.flush();
   }
 
   /** What no mail client does was the session's end, for those who ban. */
@@ -131,17 +102,6 @@ export class ThreadLog implements EventLog {
   /** Somebody stands behind or before the server; the client is the one that it was meant for, and is not named. */
   #injection(service: string, { server, reason, detail }: SessionRecord): void {
     this.#logger.info({ event: "sec.protocol", service, server, reason, detail: detail ?? undefined });
-  }
-
-  #write(line: string): void {
-    const waiting = Atomics.load(this.#options.backlog, 0) + this.#batch.length;
-    if (waiting + line.length > BACKLOG_LENGTH_MAX) {
-      this.#options.dropped();
-      return;
-    }
-    this.#batch += line;
-    if (this.#batch.length >= BATCH_LENGTH_MAX) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), BATCH_AGE_MAX_MS).unref();
   }
 }
 

@@ -6,8 +6,8 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Configuration } from "../config/options.ts";
+import { Batch } from "../observe/batch.ts";
 import type { Log } from "../observe/log.ts";
-import { ThreadLog } from "../observe/threadlog.ts";
 import type { TlsMaterial } from "../tls/keeper.ts";
 import type { Endpoints, ThreadData, ToControl, ToData } from "./messages.ts";
 import type { SharedMemory } from "./shared.ts";
@@ -128,7 +128,7 @@ export class Crew {
   /** Starts a thread; resolves with what it listens on. */
   #launch(thread: number): Promise<Endpoints> {
     const { configuration, memory, log } = this.#options;
-    const backlog = ThreadLog.backlog();
+    const backlog = Batch.backlog();
     const workerData: ThreadData = { configuration, thread, memory, tls: this.#tls, backlog };
     const worker = new Worker(new URL("./data.ts", import.meta.url), {
       workerData,

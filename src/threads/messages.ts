@@ -12,7 +12,7 @@ export interface ThreadData {
   readonly memory: SharedMemory;
   /** Null where there is no certificate, so that no TLS ends here. */
   readonly tls: TlsMaterial | null;
-  /** The log lines that it has sent and that are not written yet: see `ThreadLog`. */
+  /** The log lines that it has sent and that are not written yet: see `Batch`. */
   readonly backlog: Int32Array;
 }
 

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { Batch } from "../../src/observe/batch.ts";
 import { openLog } from "../../src/observe/log.ts";
 import { ThreadLog } from "../../src/observe/threadlog.ts";
 
@@ -21,7 +22,7 @@ t.test("batch writes a thread's lines whole and takes them off its backlog", asy
   const file = join(t.testdir(), "log");
   const log = openLog({ level: "info", destination: file });
   const threads = ["a", "b"].map((name) => {
-    const backlog = ThreadLog.backlog();
+    const backlog = Batch.backlog();
     const send = (lines: string) => log.batch(lines, backlog);
     return { name, backlog, log: new ThreadLog({ level: "info", backlog, send, dropped: () => t.fail() }) };
   });

@@ -1,5 +1,6 @@
-/** A data thread's lines: their exact text, how they are batched, and what happens when nobody takes them. */
+/** A data thread's lines: their exact text, and which of them there are. */
 import t from "tap";
+import { Batch } from "../../src/observe/batch.ts";
 import type { LogLevel } from "../../src/observe/options.ts";
 import { ThreadLog } from "../../src/observe/threadlog.ts";
 import { INJECTED, offences, outcomes, reasons } from "../../src/outcome.ts";
@@ -8,23 +9,15 @@ import { session } from "./fixtures.ts";
 const listener = { name: "smtp", protocol: "smtp" };
 
 function make(level: LogLevel = "info") {
-  const backlog = ThreadLog.backlog();
   const batches: string[] = [];
-  const lost = { lines: 0 };
-  let onSend = () => {};
-  const sent = new Promise<void>((resolve) => {
-    onSend = resolve;
-  });
+  const send = (lines: string) => void batches.push(lines);
   const log = new ThreadLog({
     level,
-    backlog,
-    send(lines) {
-      batches.push(lines);
-      onSend();
-    },
-    dropped: () => void lost.lines++,
+    backlog: Batch.backlog(),
+    send,
+    dropped: () => t.fail("a line is lost"),
   });
-  return { log, backlog, batches, lost, sent };
+  return { log, batches };
 }
 
 /** The lines that were sent, their times replaced. */
@@ -191,47 +184,4 @@ t.test("event writes its fields behind its name when the level is wanted", async
   log.event("info", "unwanted");
   log.flush();
   t.same(lines(batches), ['{"level":"warn","time":"…","event":"accept-failed","code":"EMFILE"}']);
-});
-
-t.test("Lines are sent together, whole, when the batch is old enough", async (t) => {
-  const { log, batches, sent } = make();
-  log.event("info", "one");
-  log.event("info", "two");
-  t.same(batches, []);
-  // The batch's own timer keeps no thread alive.
-  const alive = setInterval(() => {}, 1000);
-  await sent;
-  clearInterval(alive);
-  t.equal(batches.length, 1);
-  t.equal(lines(batches).length, 2);
-});
-
-t.test("Lines are sent at once when the batch is full", async (t) => {
-  const { log, batches } = make();
-  while (batches.length === 0) log.session(listener, session);
-  t.ok(batches[0]!.length >= 65536 && batches[0]!.length < 65536 + 400);
-  t.ok(batches[0]!.endsWith("}\n"));
-});
-
-t.test("flush sends nothing when nothing waits", async (t) => {
-  const { log, batches } = make();
-  log.flush();
-  log.event("info", "one");
-  log.flush();
-  log.flush();
-  t.equal(batches.length, 1);
-});
-
-t.test("Lines beyond the bound are dropped and counted until the control thread takes some", async (t) => {
-  const { log, backlog, batches, lost } = make();
-  for (let line = 0; line < 20_000; line++) log.session(listener, session);
-  log.flush();
-  const sent = batches.join("").length;
-  t.ok(sent <= 4 * 1024 * 1024 && sent > 4 * 1024 * 1024 - 400);
-  t.equal(Atomics.load(backlog, 0), sent);
-  t.equal(lost.lines, 20_000 - lines(batches).length);
-  Atomics.sub(backlog, 0, sent);
-  const before = lost.lines;
-  log.session(listener, session);
-  t.equal(lost.lines, before);
 });
