@@ -38,6 +38,7 @@ type State = "idle" | "writing" | "retrying" | "over";
 
 export class Destination {
   readonly #name: string;
+  readonly #setting: string;
   #descriptor: number;
   #state: State = "idle";
   /** Whole lines, behind the piece that is being written. */
@@ -52,13 +53,17 @@ export class Destination {
   #onRest = () => {};
   readonly #onExit = () => this.#writeAtExit();
 
-  /** @throws Error that says which file and why, when it cannot be opened. */
-  constructor(name: string) {
+  /**
+   * `setting` is what the configuration calls it, for those who read of a trouble.
+   * @throws Error that says which file and why, when it cannot be opened.
+   */
+  constructor(name: string, setting = "log.destination") {
     this.#name = name;
+    this.#setting = setting;
     try {
       this.#descriptor = descriptors.get(name) ?? openSync(name, fileFlags, FILE_MODE);
     } catch (error) {
-      throw new Error(`log.destination: cannot open ${name}: ${codeOf(error)}`);
+      throw new Error(`${setting}: cannot open ${name}: ${codeOf(error)}`);
     }
     process.on("exit", this.#onExit);
   }
@@ -178,7 +183,7 @@ export class Destination {
     if (this.#trouble === code) return;
     this.#trouble = code;
     try {
-      writeSync(2, `log.destination: cannot write to ${this.#name}: ${code}\n`);
+      writeSync(2, `${this.#setting}: cannot write to ${this.#name}: ${code}\n`);
     } catch {
       // Standard error is gone as well; the dropped lines are still counted.
     }
