@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads";
 import type { Configuration } from "../config/options.ts";
 import { Batch } from "../observe/batch.ts";
 import type { Log } from "../observe/log.ts";
+import type { StockSink } from "../observe/stocksink.ts";
 import type { TlsMaterial } from "../tls/keeper.ts";
 import type { Endpoints, ThreadData, ToControl, ToData } from "./messages.ts";
 import type { SharedMemory } from "./shared.ts";
@@ -21,6 +22,8 @@ export interface CrewOptions {
   readonly configuration: Configuration;
   readonly memory: SharedMemory;
   readonly log: Log;
+  /** Null: the threads write none of its lines. */
+  readonly stock: StockSink | null;
   /** What TLS with clients begins with; null: none does. */
   readonly tls: TlsMaterial | null;
   /** Gives back what a dead thread held; false while it cannot be done yet. */
@@ -127,7 +130,7 @@ export class Crew {
 
   /** Starts a thread; resolves with what it listens on. */
   #launch(thread: number): Promise<Endpoints> {
-    const { configuration, memory, log } = this.#options;
+    const { configuration, memory, log, stock } = this.#options;
     const backlog = Batch.backlog();
     const workerData: ThreadData = { configuration, thread, memory, tls: this.#tls, backlog };
     const worker = new Worker(new URL("./data.ts", import.meta.url), {
@@ -154,6 +157,9 @@ export class Crew {
             return reject(new Error(`listeners.${message.listener}.listen: ${message.message}`));
           case "log":
             return log.batch(message.lines, backlog);
+          case "stock":
+            Batch.taken(message.lines, backlog);
+            return stock?.write(message.lines);
           case "drained":
             member.isDrained = true;
             return this.#checkDrained();

@@ -6,6 +6,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../clock.ts";
 import { ThreadCounters } from "../observe/counters.ts";
+import { StockLog } from "../observe/stocklog.ts";
 import { ThreadLog } from "../observe/threadlog.ts";
 import type { Gate, Observer } from "../proxy/gate.ts";
 import { Session } from "../proxy/session.ts";
@@ -21,6 +22,8 @@ import { counterShape } from "./shared.ts";
 class DataThread {
   readonly #post: (message: ToControl) => void;
   readonly #log: ThreadLog;
+  /** Null: nobody wants its lines. */
+  readonly #stock: StockLog | null;
   readonly #counters: ThreadCounters;
   readonly #sessions = new Sessions(systemClock);
   readonly #wire = chooseWire(process.env);
@@ -33,12 +36,13 @@ class DataThread {
     const { configuration, thread, memory, tls, backlog } = data;
     this.#post = post;
     this.#counters = new ThreadCounters(memory.counters, counterShape(configuration), thread);
-    this.#log = new ThreadLog({
-      level: configuration.log.level,
-      backlog,
-      send: (lines) => post({ type: "log", lines }),
-      dropped: () => this.#counters.lineDropped(),
-    });
+    const { log, hostname } = configuration;
+    const batch = { backlog, dropped: () => this.#counters.lineDropped() };
+    const sendLog = (lines: string) => post({ type: "log", lines });
+    this.#log = new ThreadLog({ ...batch, send: sendLog, level: log.level });
+    const sendStock = (lines: string) => post({ type: "stock", lines });
+    this.#stock =
+      log.stockLines && new StockLog({ ...batch, send: sendStock, kind: log.stockLines.kind, hostname });
     this.#certificates = tls && new Certificates(certificateOptions(tls));
     this.#gates = makeGates(configuration, {
       memory,
@@ -105,6 +109,7 @@ class DataThread {
     this.#sessions.drainAll();
     this.#sessions.whenEmpty(() => {
       this.#log.flush();
+      this.#stock?.flush();
       this.#post({ type: "drained" });
     });
   }
@@ -117,6 +122,7 @@ class DataThread {
   #observer(): Observer {
     const counters = this.#counters;
     const log = this.#log;
+    const stock = this.#stock;
     return {
       accepted: (gate) => counters.accepted(gate.index),
       connected: (gate, milliseconds) => counters.connected(gate.poolIndex, milliseconds),
@@ -130,10 +136,12 @@ class DataThread {
       login: (gate, login) => {
         counters.login(gate.index, login.ok);
         log.login(gate.options.name, login);
+        stock?.login(gate.options, login);
       },
       ended: (gate, record) => {
         counters.ended(gate.index, record);
         log.session(gate.options, record);
+        stock?.session(gate.options, record);
       },
     };
   }

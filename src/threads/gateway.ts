@@ -11,6 +11,7 @@ import { type Admin, openAdmin, type Readiness } from "../observe/admin.ts";
 import { Counters } from "../observe/counters.ts";
 import { type Log, openLog } from "../observe/log.ts";
 import { Metrics, type ServerState } from "../observe/metrics.ts";
+import { openStock, type StockSink } from "../observe/stocksink.ts";
 import { Pool } from "../pools/pool.ts";
 import { Keeper } from "../tls/keeper.ts";
 import { clientSource } from "./clients.ts";
@@ -31,6 +32,8 @@ const CERTIFICATES_LOOK_MS = 10_000;
 export class Gateway {
   readonly #configuration: Configuration;
   readonly #log: Log;
+  /** Null: nobody wants its lines. */
+  readonly #stock: StockSink | null;
   readonly #pools: readonly Pool[];
   readonly #crew: Crew;
   readonly #metrics: Metrics;
@@ -45,7 +48,8 @@ export class Gateway {
   static async start(asked: Configuration, version: string): Promise<Gateway> {
     const keeper = asked.tls.certificates.length === 0 ? null : new Keeper(asked.tls, systemClock.seconds());
     const log = openLog(asked.log);
-    const gateway = new Gateway(capped(asked, log), { log, keeper, version });
+    const stock = asked.log.stockLines && openStock(asked.log.stockLines, log);
+    const gateway = new Gateway(capped(asked, log), { log, stock, keeper, version });
     try {
       await gateway.#open();
     } catch (error) {
@@ -55,11 +59,12 @@ export class Gateway {
     return gateway;
   }
 
-  private constructor(configuration: Configuration, { log, keeper, version }: Parts) {
+  private constructor(configuration: Configuration, { log, stock, keeper, version }: Parts) {
     const memory = allocate(configuration);
     const counters = new Counters(memory.counters, counterShape(configuration));
     this.#configuration = configuration;
     this.#log = log;
+    this.#stock = stock;
     this.#keeper = keeper;
     this.#pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!));
     this.#table = new Table(memory.table, CONTROL);
@@ -67,6 +72,7 @@ export class Gateway {
       configuration,
       memory,
       log,
+      stock,
       tls: keeper?.material ?? null,
       reclaim: (thread) => {
         if (!this.#table.reclaim(thread)) return false;
@@ -84,7 +90,7 @@ export class Gateway {
       clients: this.#clients(),
       servers: () => this.#servers(),
       bans: null,
-      linesDropped: () => log.linesDropped,
+      linesDropped: () => log.linesDropped + (stock?.linesDropped ?? 0),
       topClients: configuration.admin.topClients,
     });
   }
@@ -114,9 +120,10 @@ export class Gateway {
     await this.#close();
   }
 
-  /** What a signal asks for: opens the log's file anew, after somebody has renamed it, and looks at the certificates'. */
+  /** What a signal asks for: opens the log's files anew, after somebody has renamed them, and looks at the certificates'. */
   refresh(): void {
     this.#log.reopen();
+    this.#stock?.reopen();
     this.#log.event("info", "reopened");
     this.#lookAtCertificates();
   }
@@ -143,6 +150,7 @@ export class Gateway {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#crew.stop();
     await this.#admin?.close();
+    await this.#stock?.close();
     await this.#log.close();
   }
 
@@ -190,6 +198,7 @@ export class Gateway {
 
 interface Parts {
   readonly log: Log;
+  readonly stock: StockSink | null;
   readonly keeper: Keeper | null;
   readonly version: string;
 }

@@ -12,7 +12,7 @@ export interface ThreadData {
   readonly memory: SharedMemory;
   /** Null where there is no certificate, so that no TLS ends here. */
   readonly tls: TlsMaterial | null;
-  /** The log lines that it has sent and that are not written yet: see `Batch`. */
+  /** The lines that it has sent and that are not written yet: see `Batch`. */
   readonly backlog: Int32Array;
 }
 
@@ -35,10 +35,12 @@ export type ToData =
  * - `listening`: on these, with their real ports.
  * - `unbound`: one of them could not be bound, and none is listened on.
  * - `log`: whole lines.
+ * - `stock`: likewise, for CrowdSec's stock parsers; only where there is somewhere to write them.
  * - `drained`: no session is left.
  */
 export type ToControl =
   | { readonly type: "listening"; readonly endpoints: Endpoints; readonly wire: string }
   | { readonly type: "unbound"; readonly listener: string; readonly message: string }
   | { readonly type: "log"; readonly lines: string }
+  | { readonly type: "stock"; readonly lines: string }
   | { readonly type: "drained" };
