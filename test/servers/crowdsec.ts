@@ -1,0 +1,243 @@
+/**
+ * A real CrowdSec (Debian's 1.4.6) in a directory of its own: its local API on a free loopback port, and the agent beside it
+ * where a test gives it logs to read.
+ *
+ * It has a database, machines, bouncers and hub items of its own, no central API, no metrics. What it installs comes from
+ * the hub that Debian ships offline, and from deploy/crowdsec. Private and loopback addresses count as any other: the hub's
+ * whitelist for them is not installed. It never touches the network, nor the system's own CrowdSec.
+ */
+import { execFile } from "node:child_process";
+import { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
+import type { Test } from "tap";
+import { parse } from "yaml";
+import { type Explained, explained } from "./explained.ts";
+import { freePort } from "./ports.ts";
+import { makeDirectory, startChild, until } from "./process.ts";
+
+const run = promisify(execFile);
+
+/** Debian's offline hub. */
+export const hub = "/usr/share/crowdsec/hub";
+/** Our own items, laid out as they are in CrowdSec's configuration directory. */
+export const ours = join(import.meta.dirname, "../../deploy/crowdsec");
+
+/** What every installation has: syslog's frame or none around a line, and its time. */
+const basics = [
+  "parsers/s00-raw/crowdsecurity/syslog-logs",
+  "parsers/s02-enrich/crowdsecurity/dateparse-enrich",
+];
+
+/** A log and the labels that say what it is. */
+export interface Acquisition {
+  /** Read from its end on; made where it is missing. */
+  readonly file: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface CrowdsecOptions {
+  /** Without any there is no agent: decisions come from `cscli` and from machines only. */
+  readonly acquisition?: readonly Acquisition[];
+  /** Collections by name: `postern/postern` is ours, `crowdsecurity/postfix` and its like the hub's. */
+  readonly collections?: readonly string[];
+  /** Further items of the hub, such as `parsers/s00-raw/crowdsecurity/cri-logs`. */
+  readonly items?: readonly string[];
+}
+
+/** A decision or an alert, as far as tests look at it. */
+export interface Decision {
+  readonly id: number;
+  readonly origin: string;
+  readonly scenario: string;
+  readonly scope: string;
+  readonly type: string;
+  readonly value: string;
+  readonly duration: string;
+}
+export interface Alert {
+  readonly id: number;
+  readonly scenario: string;
+  readonly message: string;
+  readonly events_count: number;
+  readonly source: { readonly scope: string; readonly value: string };
+  readonly decisions: readonly Decision[] | null;
+}
+
+export interface Crowdsec {
+  /** Of the local API, without a slash at the end. */
+  readonly url: string;
+  /** All that it has said so far. */
+  log(): string;
+  /** Gives the bouncer's key. */
+  addBouncer(name: string): Promise<string>;
+  addMachine(name: string, password: string): Promise<void>;
+  /** Bans an address, or a network, for four hours unless `further` arguments of `cscli decisions add` say otherwise. */
+  ban(value: string, ...further: readonly string[]): Promise<void>;
+  /** Ends all decisions about it. */
+  unban(value: string): Promise<void>;
+  /** The decisions that are active. */
+  decisions(): Promise<Decision[]>;
+  alerts(): Promise<Alert[]>;
+  /** Runs `cscli` and gives what it prints. */
+  cscli(...parameters: readonly string[]): Promise<string>;
+  /** What it makes of whole lines, read at once under these labels; scenarios that overflow give alerts as ever. */
+  explain(lines: readonly string[], labels: Readonly<Record<string, string>>): Promise<Explained[]>;
+  stop(): Promise<number | null>;
+}
+
+export async function startCrowdsec(t: Test, options: CrowdsecOptions = {}): Promise<Crowdsec> {
+  const directory = makeDirectory(t, "crowdsec");
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const config = join(directory, "config.yaml");
+  const { acquisition = [], collections = [], items = [] } = options;
+  writeConfiguration(directory, url);
+  install(directory, new Set([...basics, ...collections.flatMap(itemsOf), ...items]));
+  for (const { file } of acquisition) appendFileSync(file, "");
+  const sources = acquisition.map(({ file, labels }) => JSON.stringify({ filenames: [file], labels }));
+  writeFileSync(join(directory, "acquis.yaml"), sources.join("\n---\n"));
+
+  const cscli = async (...parameters: readonly string[]) =>
+    (await run("cscli", ["-c", config, "--error", ...parameters])).stdout;
+  const list = async (kind: "alerts" | "decisions"): Promise<Alert[]> =>
+    JSON.parse(await cscli(kind, "list", "-a", "-o", "json")) ?? [];
+  await cscli("machines", "add", "agent", "--password", "agent", "-u", url, "-f", credentialsFile(directory));
+  const agent = acquisition.length === 0 ? ["-no-cs"] : [];
+  const child = startChild(t, ["crowdsec", "-c", config, ...agent]);
+  const ready = acquisition.length === 0 ? "Local API listening" : "Starting processing data";
+  let over = false;
+  child.ended.finally(() => {
+    over = true;
+  });
+  await until("CrowdSec's start", async () => {
+    if (over) throw new Error(`CrowdSec ended: ${child.stderr()}`);
+    return child.stderr().includes(ready) && (await isUp(url));
+  });
+  return {
+    url,
+    log: child.stderr,
+    addBouncer: (name) => cscli("bouncers", "add", name, "-o", "raw"),
+    addMachine: async (name, password) => {
+      await cscli("machines", "add", name, "--password", password, "-f", join(directory, `${name}.yaml`));
+    },
+    ban: async (value, ...further) => {
+      await cscli("decisions", "add", scopeOf(value), value, ...further);
+    },
+    unban: async (value) => {
+      await cscli("decisions", "delete", scopeOf(value), value);
+    },
+    decisions: async () => (await list("decisions")).flatMap((alert) => alert.decisions ?? []),
+    alerts: () => list("alerts"),
+    cscli,
+    explain: (lines, labels) => explain(directory, lines, labels),
+    stop: () => child.stop(),
+  };
+}
+
+function credentialsFile(directory: string): string {
+  return join(directory, "credentials.yaml");
+}
+
+function scopeOf(value: string): string {
+  return value.includes("/") ? "--range" : "--ip";
+}
+
+/** Debian's configuration, less the central API and the metrics; the profile is the stock one. */
+function writeConfiguration(directory: string, url: string): void {
+  const at = (name: string) => join(directory, name);
+  for (const name of ["data", "notifications", "plugins"]) mkdirSync(at(name));
+  symlinkSync("/etc/crowdsec/patterns", at("patterns"));
+  const files: Readonly<Record<string, object>> = {
+    "config.yaml": {
+      common: { daemonize: false, log_media: "stdout", log_level: "info", working_dir: directory },
+      config_paths: {
+        config_dir: directory,
+        data_dir: at("data"),
+        simulation_path: at("simulation.yaml"),
+        hub_dir: hub,
+        index_path: join(hub, ".index.json"),
+        notification_dir: at("notifications"),
+        plugin_dir: at("plugins"),
+      },
+      crowdsec_service: { acquisition_path: at("acquis.yaml"), parser_routines: 1 },
+      cscli: { output: "human" },
+      db_config: { type: "sqlite", db_path: at("data/crowdsec.db"), use_wal: true },
+      api: {
+        client: { credentials_path: credentialsFile(directory) },
+        server: {
+          log_level: "info",
+          listen_uri: new URL(url).host,
+          profiles_path: at("profiles.yaml"),
+          console_path: at("console.yaml"),
+        },
+      },
+      prometheus: { enabled: false },
+    },
+    "simulation.yaml": { simulation: false },
+    "credentials.yaml": {},
+    "profiles.yaml": {
+      name: "default_ip_remediation",
+      filters: ['Alert.Remediation == true && Alert.GetScope() == "Ip"'],
+      decisions: [{ type: "ban", duration: "4h" }],
+      on_success: "break",
+    },
+  };
+  for (const [name, content] of Object.entries(files)) writeFileSync(at(name), JSON.stringify(content));
+}
+
+/** What a collection of ours or of the hub's is made of. Of the parsers that mail collections name, only enrichers are of a later stage. */
+function itemsOf(collection: string): string[] {
+  const [author = "", name = ""] = collection.split("/");
+  const file = author === "postern" ? join(ours, "collections", name) : join(hub, "collections", collection);
+  const content: Readonly<Record<string, readonly string[]>> = parse(readFileSync(`${file}.yaml`, "utf8"));
+  const { parsers = [], scenarios = [], collections = [] } = content;
+  return [
+    ...parsers.map((item) => `parsers/${item.includes("enrich") ? "s02-enrich" : "s01-parse"}/${item}`),
+    ...scenarios.map((item) => `scenarios/${item}`),
+    ...collections.flatMap(itemsOf),
+  ];
+}
+
+/** Links the items into the configuration, where no author stands in a path. */
+function install(directory: string, items: ReadonlySet<string>): void {
+  for (const item of items) {
+    const author = basename(dirname(item));
+    const flat = join(dirname(dirname(item)), `${basename(item)}.yaml`);
+    mkdirSync(dirname(join(directory, flat)), { recursive: true });
+    symlinkSync(author === "postern" ? join(ours, flat) : join(hub, `${item}.yaml`), join(directory, flat));
+  }
+}
+
+async function isUp(url: string): Promise<boolean> {
+  return fetch(`${url}/health`).then(
+    (answer) => answer.ok,
+    () => false,
+  );
+}
+
+/** A second agent reads the lines to their end, and writes down what each step made of them. */
+async function explain(
+  directory: string,
+  lines: readonly string[],
+  { type = "", ...labels }: Readonly<Record<string, string>>,
+): Promise<Explained[]> {
+  const file = join(directory, "explained.log");
+  const dump = join(directory, "dump");
+  mkdirSync(dump, { recursive: true });
+  writeFileSync(file, lines.map((line) => `${line}\n`).join(""));
+  const further = Object.entries(labels).flatMap(([name, value]) => ["-label", `${name}:${value}`]);
+  const config = join(directory, "config.yaml");
+  await run("crowdsec", [
+    "-c",
+    config,
+    "-no-api",
+    "-dsn",
+    `file://${file}`,
+    "-type",
+    type,
+    ...further,
+    "-dump-data",
+    dump,
+  ]);
+  return explained(lines, dump);
+}
