@@ -11,12 +11,11 @@ import type { Log } from "../observe/log.ts";
 import type { StockSink } from "../observe/stocksink.ts";
 import type { TlsMaterial } from "../tls/keeper.ts";
 import type { Endpoints, ThreadData, ToControl, ToData } from "./messages.ts";
+import { Restarts } from "./restarts.ts";
 import type { SharedMemory } from "./shared.ts";
 
-/** A thread that died is replaced after this long, doubling while its replacements die too; one that lasts sets it back. */
-const RESTART_MIN_MS = 100;
-const RESTART_MAX_MS = 10_000;
-const LASTED_MS = 60_000;
+/** What a dead thread held cannot be given back yet, or the gateway has not started yet: asked again after this long. */
+const RECLAIM_MS = 100;
 
 export interface CrewOptions {
   readonly configuration: Configuration;
@@ -54,7 +53,7 @@ type State = "starting" | "running" | "draining";
 export class Crew {
   readonly #options: CrewOptions;
   readonly #members: (Member | null)[];
-  readonly #restartMs: number[];
+  readonly #restarts: readonly Restarts[];
   #state: State = "starting";
   #endpoints: Endpoints;
   /** What a thread that starts now is born with. */
@@ -68,7 +67,7 @@ export class Crew {
     this.#tls = options.tls;
     this.#endpoints = listeners.map((listener) => listener.listen);
     this.#members = Array.from({ length: threads }, () => null);
-    this.#restartMs = Array.from({ length: threads }, () => RESTART_MIN_MS);
+    this.#restarts = Array.from({ length: threads }, () => new Restarts());
   }
 
   /** What is listened on, with real ports. */
@@ -181,9 +180,7 @@ export class Crew {
     this.#members[thread] = null;
     if (this.#state === "draining") return this.#checkDrained();
     if (this.#state === "starting" && !member.isListening) return;
-    const lasted = performance.now() - member.startedMs > LASTED_MS;
-    const delayMs = lasted ? RESTART_MIN_MS : this.#restartMs[thread]!;
-    this.#restartMs[thread] = Math.min(delayMs * 2, RESTART_MAX_MS);
+    const delayMs = this.#restarts[thread]!.delayMs(performance.now() - member.startedMs);
     this.#options.log.event("error", "thread-died", { thread, replacedInMs: delayMs });
     setTimeout(() => this.#replace(thread), delayMs);
   }
@@ -191,7 +188,7 @@ export class Crew {
   #replace(thread: number): void {
     if (this.#state === "draining") return;
     if (this.#state === "starting" || !this.#options.reclaim(thread)) {
-      setTimeout(() => this.#replace(thread), RESTART_MIN_MS);
+      setTimeout(() => this.#replace(thread), RECLAIM_MS);
       return;
     }
     this.#launch(thread).catch((error) => {
