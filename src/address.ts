@@ -120,6 +120,16 @@ export class Network {
   contains(address: Address): boolean {
     return address.family === this.address.family && address.prefix(this.length).equals(this.address);
   }
+
+  /** Whether some address is in both; one of them then lies within the other. */
+  overlaps(other: Network): boolean {
+    return this.contains(other.address) || other.contains(this.address);
+  }
+
+  /** It is one address. */
+  get isSingle(): boolean {
+    return this.length === (this.address.family === 4 ? 32 : 128);
+  }
 }
 
 /** A fixed set of networks, asked once for each connection: a handful of entries, so a walk is enough. */
@@ -138,6 +148,10 @@ export class Networks {
   contains(address: Address): boolean {
     for (const network of this.#networks) if (network.contains(address)) return true;
     return false;
+  }
+
+  overlaps(other: Network): boolean {
+    return this.#networks.some((network) => network.overlaps(other));
   }
 }
 
