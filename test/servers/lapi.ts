@@ -6,7 +6,7 @@
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import type { TlsOptions } from "node:tls";
+import { TLSSocket, type TlsOptions } from "node:tls";
 import type { Test } from "tap";
 
 /** A request, as it came. */
@@ -16,6 +16,8 @@ export interface Asked {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  /** The SHA-256 fingerprint of the certificate that it was asked with. */
+  readonly certificate: string | null;
 }
 
 export type Answer = (response: ServerResponse, asked: Asked) => void;
@@ -57,8 +59,9 @@ export async function startLapi(t: Test, port = 0, tls: TlsOptions | null = null
     response.on("error", () => {});
     request.on("data", (part: Buffer) => parts.push(part));
     request.on("end", () => {
-      const { method = "", url = "", headers } = request;
-      const one = { method, path: url, headers, body: Buffer.concat(parts).toString() };
+      const { method = "", url: path = "", headers, socket } = request;
+      const certificate = socket instanceof TLSSocket ? socket.getPeerCertificate().fingerprint256 : null;
+      const one = { method, path, headers, body: Buffer.concat(parts).toString(), certificate };
       asked.push(one);
       (queue.shift() ?? lapi.answer)(response, one);
     });
