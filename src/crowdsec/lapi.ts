@@ -90,12 +90,16 @@ interface Question {
   take(status: number, chunk: Uint8Array): boolean;
 }
 
+/** What postern shows of itself, and whom it believes. */
+type Identity = RequestOptions & { readonly headers: Headers };
+
 export class Lapi {
   readonly #options: LapiOptions;
   readonly #userAgent: string;
   readonly #timeouts: Timeouts;
   readonly #agent: Agent;
-  readonly #closing = new AbortController();
+  readonly #underWay = new Set<Exchange>();
+  #isClosed = false;
 
   /** `version` is postern's own, without a `v`. */
   constructor(options: LapiOptions, version: string, timeouts: Timeouts = patience) {
@@ -136,7 +140,8 @@ export class Lapi {
 
   /** Gives up what is under way, and ends the connections. */
   close(): void {
-    this.#closing.abort();
+    this.#isClosed = true;
+    for (const exchange of this.#underWay) exchange.abort();
     this.#agent.destroy();
   }
 
@@ -148,34 +153,42 @@ export class Lapi {
   }
 
   /** The status of an answer that has come to its end, or as far as it was wanted. */
-  #exchange(question: Question): Promise<number | Fault> {
-    if (this.#closing.signal.aborted) return Promise.resolve(unreachable("closed"));
+  async #exchange(question: Question): Promise<number | Fault> {
+    if (this.#isClosed) return closed;
     const identity = this.#identity();
-    if ("failed" in identity) return Promise.resolve(identity);
+    if ("failed" in identity) return identity;
+    const exchange = this.#begin(question, identity);
+    if ("failed" in exchange) return exchange;
+    this.#underWay.add(exchange);
+    const result = await exchange.result;
+    this.#underWay.delete(exchange);
+    return result;
+  }
+
+  #begin(question: Question, identity: Identity): Exchange | Fault {
     const { method, path, headers, body } = question;
+    const url = `${this.#options.url}${path}`;
     try {
-      const options: RequestOptions = {
+      const options = {
         ...identity,
         method,
         agent: this.#agent,
-        signal: this.#closing.signal,
         headers: { "user-agent": this.#userAgent, ...identity.headers, ...headers },
       };
-      const url = `${this.#options.url}${path}`;
       const asked = url.startsWith("https:") ? tlsRequest(url, options) : request(url, options);
       asked.end(body);
-      return new Exchange(asked, question, this.#timeouts).result;
+      return new Exchange(asked, question, this.#timeouts);
     } catch (error) {
       // Node takes no header or path with line ends in it.
-      return Promise.resolve(unreachable(errorCode(error)));
+      return unreachable(errorCode(error));
     }
   }
 
   /**
-   * What postern shows of itself. The files are read for each request: a connection is used again only for what it was made
+   * The files are read for each request: a connection is used again only for what it was made
    * with, so that a new certificate gets a new one.
    */
-  #identity(): (RequestOptions & { readonly headers: Headers }) | Fault {
+  #identity(): Identity | Fault {
     const { credentials, ca } = this.#options;
     const authorities = ca === null ? null : readCertificates(ca, readFile);
     if (authorities !== null && !authorities.ok) return unreachable(`ca: ${authorities.message}`);
@@ -191,6 +204,8 @@ export class Lapi {
 const readFile = (path: string) => readFileSync(path, "utf8");
 
 const unreachable = (detail: string): Fault => ({ failed: "unreachable", detail });
+
+const closed = unreachable("closed");
 
 /** Watches over one request that is under way: its deadlines, its bound, its end. */
 class Exchange {
@@ -221,6 +236,10 @@ class Exchange {
     asked.once("response", (answer) => this.#follow(answer));
   }
 
+  abort(): void {
+    this.#end(closed);
+  }
+
   #connected(): void {
     this.#isConnected = true;
     this.#wait(this.#timeouts.firstByteMs, "first byte");
@@ -231,7 +250,7 @@ class Exchange {
     this.#wait(this.#timeouts.silenceMs, "silence");
     answer.on("data", (chunk: Buffer) => this.#take(status, chunk));
     answer.once("end", () => this.#end(status));
-    answer.once("error", (error) => this.#fail(error));
+    answer.on("error", (error) => this.#fail(error));
   }
 
   #take(status: number, chunk: Buffer): void {

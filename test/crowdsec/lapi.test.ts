@@ -143,7 +143,7 @@ t.test("Lapi gives up at once when it is closed", async (t) => {
   const reading = read(lapi);
   await until("the request", () => server.asked.length === 1);
   lapi.close();
-  t.match(await reading, { fault: { detail: "ABORT_ERR" } });
+  t.match(await reading, { fault: { failed: "unreachable", detail: "closed" } });
   t.match(await read(lapi), { fault: { failed: "unreachable", detail: "closed" } });
 });
 

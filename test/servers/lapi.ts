@@ -10,7 +10,7 @@ import { TLSSocket, type TlsOptions } from "node:tls";
 import type { Test } from "tap";
 
 /** A request, as it came. */
-export interface Asked {
+interface Asked {
   readonly method: string;
   /** With the query. */
   readonly path: string;

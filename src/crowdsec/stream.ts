@@ -1,0 +1,227 @@
+/**
+ * LAPI's decision stream: all decisions at first, then what has changed since, for as long as that can be relied upon.
+ *
+ * It owns the order of the polls and what is known of their success. What is asked, how answers are read and where the list is
+ * kept are handed in; it has no timer: `poll` says when it wants to be called again. Nothing of an answer is applied before all
+ * of it was read and found well-formed, so the list is always one that LAPI once had.
+ *
+ * LAPI itself remembers how far each bouncer has read, and only by the bouncer's key. So changes may be lost in ways that
+ * nobody notices (an answer that LAPI thinks was read, another bouncer with the same key), and everything is asked for after
+ * any doubt, and once in an hour. The stream is never asked by HEAD: to LAPI 1.4.6 that is as good as having read it.
+ */
+import type { Clock } from "../clock.ts";
+import { type Changes, type Ignored, Intake, type IntakeTerms, shown } from "./intake.ts";
+import type { Fault, FaultKind } from "./lapi.ts";
+import type { CrowdsecOptions } from "./options.ts";
+import { Scanner } from "./scan.ts";
+
+/** By AS and by country nobody can be banned here; whoever tries is to be told. */
+const SCOPES = "ip,range,as,country";
+
+/** A LAPI that starts is there within seconds. */
+const BACK_OFF_MS_MIN = 1000;
+
+/** What it costs to ask in vain once a minute is nothing, and a minute is soon over. */
+const BACK_OFF_MS_MAX = 60_000;
+
+/** What was lost unnoticed is missed for this long at most. */
+const FULL_INTERVAL_MS = 3_600_000;
+
+/** No clock is slewed as far as this between two polls: it was set, or the machine slept. */
+const JUMP_MS_MAX = 5000;
+
+/** No thread is that busy: it was stopped, or the machine was. */
+const LATE_MS_MAX = 60_000;
+
+/** Bouncers that were started together are not to ask together for ever. */
+const JITTER = 0.1;
+
+/** Of those told of as overruled, so many are remembered, the oldest forgotten first. */
+const TOLD_MAX = 10_000;
+
+/** Why a decision is left out without a word: that is how things are meant to be. */
+const unremarkable: ReadonlySet<string> = new Set(["expired", "other-type"]);
+
+/** The list that is enforced. */
+export interface Live {
+  /** Decisions that have not expired. */
+  readonly size: number;
+  /** A collection with nothing in it. */
+  changes(): Changes;
+  /** Full: the changes are all there is. */
+  apply(changes: Changes, isFull: boolean): void;
+}
+
+export interface StreamTerms extends Omit<IntakeTerms, "told"> {
+  readonly options: Pick<CrowdsecOptions, "updateFrequencyMs" | "origins">;
+  /** As `Lapi.stream`. */
+  fetch(path: string, take: (chunk: Uint8Array) => boolean): Promise<Fault | null>;
+  readonly live: Live;
+  readonly clock: Clock;
+  /** The time of day, as `Date.now()`. */
+  wallMs(): number;
+  /** From 0 to below 1. */
+  random(): number;
+  log(level: "info" | "warn", event: string, fields: Readonly<Record<string, unknown>>): void;
+}
+
+/** For the metrics. */
+export interface StreamStatus {
+  /** When the last answer was taken, by the time of day; null: none ever was. */
+  readonly lastUpdateMs: number | null;
+  readonly errors: Readonly<Partial<Record<FaultKind, number>>>;
+  /** Decisions that were left out, by why. */
+  readonly ignored: Readonly<Record<string, number>>;
+}
+
+export class DecisionStream {
+  readonly #terms: StreamTerms;
+  readonly #query: string;
+  readonly #told = new Set<number>();
+  /** The kinds of ignored decisions that the log has. */
+  readonly #namedKinds = new Set<string>();
+  readonly #errors: Partial<Record<FaultKind, number>> = {};
+  readonly #ignored: Record<string, number> = {};
+  #lastUpdateMs: number | null = null;
+  /** What is enforced may not be what LAPI has. */
+  #isDoubtful = true;
+  /** The last full answer was too short to be believed. */
+  #hasShrunk = false;
+  /** Polls that failed in a row, and the kinds of trouble that the log has of them. */
+  #missed = 0;
+  readonly #troubles = new Set<FaultKind>();
+  /** When the next poll is due, and the next full one. */
+  #dueMs = Number.POSITIVE_INFINITY;
+  #fullDueMs = Number.POSITIVE_INFINITY;
+  /** How far the time of day was ahead of the clock when the last answer was taken. */
+  #aheadMs = 0;
+
+  constructor(terms: StreamTerms) {
+    this.#terms = terms;
+    const { origins } = terms.options;
+    // With a filter LAPI hides a decision behind a longer one that the filter leaves out, unless it is told not to.
+    const filter = `&origins=${origins.map(encodeURIComponent).join(",")}&dedup=false`;
+    this.#query = `scopes=${SCOPES}${origins.length === 0 ? "" : filter}`;
+  }
+
+  get status(): StreamStatus {
+    return {
+      lastUpdateMs: this.#lastUpdateMs,
+      errors: { ...this.#errors },
+      ignored: { ...this.#ignored },
+    };
+  }
+
+  /** Asks once, and gives how long to wait before the next time. */
+  async poll(): Promise<number> {
+    const { clock, fetch, live } = this.#terms;
+    this.#isDoubtful ||= this.#isOverdue();
+    const isFull = this.#isDoubtful;
+    const intake = new Intake({ ...this.#terms, told: this.#told }, live.changes(), isFull);
+    let nowSeconds = 0;
+    const scanner = new Scanner((list, raw) => intake.take(list, raw, nowSeconds));
+    const fault = await fetch(`/v1/decisions/stream?startup=${isFull}&${this.#query}`, (chunk) => {
+      nowSeconds = clock.seconds();
+      return scanner.feed(chunk);
+    });
+    const waitMs = this.#conclude(fault ?? faultOf(scanner), intake, isFull);
+    this.#dueMs = clock.milliseconds() + waitMs;
+    return waitMs;
+  }
+
+  /** Whether the time alone makes it doubtful what has been read so far. */
+  #isOverdue(): boolean {
+    const nowMs = this.#terms.clock.milliseconds();
+    if (nowMs > this.#fullDueMs || nowMs > this.#dueMs + LATE_MS_MAX) return true;
+    return Math.abs(this.#terms.wallMs() - nowMs - this.#aheadMs) > JUMP_MS_MAX;
+  }
+
+  #conclude(fault: Fault | null, intake: Intake, isFull: boolean): number {
+    if (fault !== null) return this.#miss(fault);
+    this.#recover();
+    if (!isFull || !this.#isShrunk(intake)) this.#take(intake, isFull);
+    return this.#jittered(this.#terms.options.updateFrequencyMs);
+  }
+
+  #miss({ failed, detail }: Fault): number {
+    this.#missed++;
+    this.#errors[failed] = (this.#errors[failed] ?? 0) + 1;
+    this.#isDoubtful ||= this.#missed > 1 || mayHaveBeenRead[failed];
+    if (!this.#troubles.has(failed)) this.#terms.log("warn", "lapi-failed", { kind: failed, detail });
+    this.#troubles.add(failed);
+    return this.#jittered(Math.min(BACK_OFF_MS_MAX, BACK_OFF_MS_MIN * 2 ** (this.#missed - 1)));
+  }
+
+  #recover(): void {
+    if (this.#missed > 0) this.#terms.log("info", "lapi-recovered", { missed: this.#missed });
+    this.#missed = 0;
+    this.#troubles.clear();
+  }
+
+  /**
+   * Where LAPI fails in the midst of an answer it may close it neatly, as if that were all. So one that would lift most bans is
+   * believed when the next one says the same.
+   */
+  #isShrunk({ added }: Intake): boolean {
+    const { size } = this.#terms.live;
+    this.#hasShrunk = !this.#hasShrunk && added * 2 < size;
+    if (this.#hasShrunk) this.#terms.log("warn", "decisions-shrunk", { decisions: added, before: size });
+    return this.#hasShrunk;
+  }
+
+  #take(intake: Intake, isFull: boolean): void {
+    const { clock, live, log } = this.#terms;
+    if (isFull || intake.added + intake.removed > 0) live.apply(intake.changes, isFull);
+    const nowMs = clock.milliseconds();
+    this.#lastUpdateMs = this.#terms.wallMs();
+    this.#aheadMs = this.#lastUpdateMs - nowMs;
+    this.#isDoubtful = false;
+    if (isFull) {
+      this.#fullDueMs = nowMs + this.#jittered(FULL_INTERVAL_MS);
+      log("info", "decisions-loaded", { decisions: live.size });
+    }
+    for (const [kind, ignored] of intake.ignored) this.#tellIgnored(kind, ignored);
+    this.#tellOverruled(intake);
+  }
+
+  #tellIgnored(kind: string, { count, example }: Ignored): void {
+    this.#ignored[kind] = (this.#ignored[kind] ?? 0) + count;
+    if (this.#namedKinds.has(kind) || unremarkable.has(kind)) return;
+    this.#namedKinds.add(kind);
+    this.#terms.log("warn", "decision-ignored", { kind, example, count });
+  }
+
+  #tellOverruled({ overruled, overruledMore }: Intake): void {
+    const { log } = this.#terms;
+    for (const { id, origin, scenario, network } of overruled) {
+      const [oldest] = this.#told;
+      if (this.#told.size === TOLD_MAX && oldest !== undefined) this.#told.delete(oldest);
+      this.#told.add(id);
+      log("warn", "decision-overruled", {
+        ...{ id, origin: shown(origin), scenario: shown(scenario) },
+        network: `${network.address.text}/${network.length}`,
+      });
+    }
+    if (overruledMore > 0) log("warn", "decisions-overruled", { more: overruledMore });
+  }
+
+  #jittered(ms: number): number {
+    return ms * (1 + JITTER * (2 * this.#terms.random() - 1));
+  }
+}
+
+/** Whether LAPI may think that an answer was read that went wrong like this. */
+const mayHaveBeenRead: Readonly<Record<FaultKind, boolean>> = {
+  unreachable: false,
+  timeout: true,
+  forbidden: false,
+  status: false,
+  truncated: true,
+  malformed: true,
+  "too-large": true,
+};
+
+function faultOf(scanner: Scanner): Fault | null {
+  const ending = scanner.end();
+  return ending === "complete" ? null : { failed: ending, detail: "body" };
+}

@@ -1,0 +1,199 @@
+/** Answers that are well-formed and not to be believed at once, and decisions that are not to be obeyed. */
+import t from "tap";
+import type { StreamTerms } from "../../src/crowdsec/stream.ts";
+import * as fake from "../servers/lapi.ts";
+import { startRig } from "./rig.ts";
+
+const addresses = Array.from({ length: 8 }, (_, index) => `192.0.2.${index}`);
+
+/** A full answer with the first `count` of them. */
+const answerWith = (count: number) =>
+  fake.text(fake.changes(addresses.slice(0, count).map((value, index) => fake.decision(index + 1, value))));
+
+async function startFull(t: Parameters<typeof startRig>[0], others: Partial<StreamTerms> = {}) {
+  const rig = await startRig(t, others);
+  rig.server.next(answerWith(8));
+  await rig.poll();
+  rig.lines();
+  rig.asked();
+  return rig;
+}
+
+t.test("DecisionStream takes a full answer of less than half when a second one says so too", async (t) => {
+  const { server, list, lines, poll, asked, time } = await startFull(t);
+  server.next(answerWith(3), answerWith(2));
+  time.pass(3_700_000);
+  await poll();
+  t.equal(list.size, 8);
+  t.strictSame(lines(), [["warn", "decisions-shrunk", { decisions: 3, before: 8 }]]);
+  t.equal(await poll(), 10, "an interval later");
+  t.equal(list.size, 2);
+  t.strictSame(asked(), ["full", "full"]);
+  t.strictSame(lines(), [["info", "decisions-loaded", { decisions: 2 }]]);
+});
+
+t.test("DecisionStream takes the second full answer when it is a longer one again", async (t) => {
+  const { server, list, lines, poll, time, asked } = await startFull(t);
+  server.next(answerWith(0), answerWith(7), fake.json(fake.unchanged));
+  time.pass(3_700_000);
+  await poll();
+  await poll();
+  t.equal(list.size, 7);
+  await poll();
+  t.strictSame(asked(), ["full", "full", "delta"]);
+  t.strictSame(
+    lines().map(([, event]) => event),
+    ["decisions-shrunk", "decisions-loaded"],
+  );
+});
+
+t.test("DecisionStream still wants a second short answer when a poll between them failed", async (t) => {
+  const { server, list, poll, time, asked } = await startFull(t);
+  server.next(answerWith(1), fake.text("", 500), answerWith(1));
+  time.pass(3_700_000);
+  await poll();
+  await poll();
+  t.equal(list.size, 8);
+  await poll();
+  t.equal(list.size, 1);
+  t.strictSame(asked(), ["full", "full", "full"]);
+});
+
+t.test("DecisionStream asks twice for each fall when the list falls twice", async (t) => {
+  const { server, list, poll, time } = await startFull(t);
+  server.next(answerWith(3), answerWith(3));
+  time.pass(3_700_000);
+  await poll();
+  await poll();
+  t.equal(list.size, 3);
+  server.next(answerWith(1), answerWith(1));
+  time.pass(3_700_000);
+  await poll();
+  t.equal(list.size, 3);
+  await poll();
+  t.equal(list.size, 1);
+});
+
+t.test(
+  "DecisionStream takes a full answer at once when it has half, or when the old list has expired",
+  async (t) => {
+    const { server, list, lines, poll, time } = await startFull(t);
+    server.next(answerWith(4));
+    time.pass(3_700_000);
+    await poll();
+    t.equal(list.size, 4);
+    server.next(answerWith(1));
+    time.pass(4 * 3_600_000);
+    await poll();
+    t.equal(list.size, 1);
+    t.strictSame(
+      lines().map(([, event]) => event),
+      ["decisions-loaded", "decisions-loaded"],
+    );
+  },
+);
+
+t.test("DecisionStream lets a delta take everything away", async (t) => {
+  const { server, list, poll } = await startFull(t);
+  server.next(
+    fake.text(
+      fake.changes(
+        [],
+        addresses.map((value, index) => fake.decision(index + 1, value)),
+      ),
+    ),
+  );
+  await poll();
+  t.equal(list.size, 0);
+});
+
+t.test("DecisionStream is right again within the hour when another bouncer has its key", async (t) => {
+  const { server, list, poll, time } = await startFull(t);
+  // The other one was told of 192.0.2.7's end: here nothing is ever new.
+  server.answer = (response, asked) =>
+    (asked.path.includes("startup=true") ? answerWith(7) : fake.json(fake.unchanged))(response, asked);
+  await poll();
+  t.equal(list.size, 8);
+  const end = time.nowMs + 1.1 * 3_600_000;
+  while (time.nowMs < end) await poll();
+  t.equal(list.size, 7);
+});
+
+t.test("DecisionStream says once for each kind when decisions cannot be obeyed", async (t) => {
+  const { server, stream, list, lines, poll } = await startRig(t);
+  const answer = fake.changes([
+    fake.decision(1, "300.1.2.3"),
+    fake.decision(2, "::/129"),
+    fake.decision(3, "AS\n[15169]", { scope: "AS" }),
+    fake.decision(4, "192.0.2.1"),
+    fake.decision(5, "192.0.2.2", { duration: "-3s" }),
+    fake.decision(6, "x".repeat(1000), { scope: "Country" }),
+  ]);
+  server.next(fake.text(answer), fake.text(answer));
+  await poll();
+  t.strictSame(list.values, ["192.0.2.1"]);
+  t.strictSame(lines(), [
+    ["info", "decisions-loaded", { decisions: 1 }],
+    ["warn", "decision-ignored", { kind: "value", example: "300.1.2.3", count: 2 }],
+    ["warn", "decision-ignored", { kind: "scope-as", example: "AS??15169?", count: 1 }],
+    ["warn", "decision-ignored", { kind: "scope-country", example: "x".repeat(64), count: 1 }],
+  ]);
+  await poll();
+  t.strictSame(lines(), []);
+  t.strictSame(stream.status.ignored, { value: 4, "scope-as": 2, expired: 2, "scope-country": 2 });
+});
+
+t.test("DecisionStream takes elements for malformed decisions when they are none", async (t) => {
+  const { server, list, lines, poll } = await startRig(t);
+  server.next(
+    fake.json({ new: [null, 5, "x", []], deleted: null }),
+    fake.json({ new: [], deleted: [null, 1] }),
+  );
+  await poll();
+  await poll();
+  t.equal(list.size, 0);
+  t.match(lines()[1], ["warn", "decision-ignored", { kind: "malformed", example: "", count: 4 }]);
+});
+
+t.test("DecisionStream says once for each decision when it touches who is protected", async (t) => {
+  const { server, list, lines, poll } = await startRig(t, {
+    isProtected: ({ address }) => address.text.startsWith("10."),
+  });
+  const scenario = "lost connection after x from unknown[192.0.2.9]";
+  server.answer = fake.text(
+    fake.changes([fake.decision(1, "10.0.0.0/8", { scenario }), fake.decision(2, "192.0.2.1")]),
+  );
+  await poll();
+  const said = "lost connection after x from unknown?192.0.2.9?";
+  t.strictSame(lines()[1], [
+    "warn",
+    "decision-overruled",
+    { id: 1, origin: "cscli", scenario: said, network: "10.0.0.0/8" },
+  ]);
+  t.equal(list.size, 2, "whoever asks the list leaves the protected ones out");
+  await poll();
+  t.strictSame(lines(), []);
+});
+
+t.test("DecisionStream says no more than a hundred at a time when many are overruled", async (t) => {
+  const { server, lines, poll } = await startRig(t, { isProtected: () => true });
+  server.answer = (response, asked) => fake.pieces(fake.manyChanges(250))(response, asked);
+  const counts: number[] = [];
+  for (let round = 0; round < 4; round++) {
+    await poll();
+    counts.push(lines().filter(([, event]) => event === "decision-overruled").length);
+  }
+  t.strictSame(counts, [100, 100, 50, 0]);
+});
+
+t.test("DecisionStream reads half a million decisions when LAPI has them", async (t) => {
+  const { server, stream, poll } = await startRig(t, {
+    reader: {
+      decision: (raw) => (typeof raw === "object" ? "expired" : "malformed"),
+      key: () => "malformed",
+    },
+  });
+  server.next(fake.pieces(fake.manyChanges(500_000)));
+  await poll();
+  t.strictSame(stream.status.ignored, { expired: 500_000 });
+});
