@@ -196,6 +196,32 @@ t.test("Networks.contains is true when any of them contains the address", async 
   t.throws(() => new Networks(["10.0.0.0/99"]), RangeError);
 });
 
+t.test("Networks.overlaps is true when one of them and the network have an address in common", async (t) => {
+  const networks = new Networks(["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]);
+  for (const text of [
+    "10.1.0.0/16",
+    "10.0.0.0/8",
+    "0.0.0.0/0",
+    "192.0.2.0/24",
+    "192.0.2.7",
+    "::/0",
+    "2001:db8::1",
+  ]) {
+    t.ok(networks.overlaps(parsedNetwork(text)), text);
+  }
+  for (const text of ["11.0.0.0/8", "192.0.2.8/29", "192.0.2.6", "2001:db9::/32", "::/16", "8.0.0.0/7"]) {
+    t.notOk(networks.overlaps(parsedNetwork(text)), text);
+  }
+});
+
+t.test("Network.isSingle is true when the network is one address", async (t) => {
+  for (const text of ["192.0.2.7", "192.0.2.7/32", "::ffff:192.0.2.7/128", "2001:db8::1/128"]) {
+    t.ok(parsedNetwork(text).isSingle, text);
+  }
+  for (const text of ["192.0.2.7/31", "2001:db8::/32", "2001:db8::/127"])
+    t.notOk(parsedNetwork(text).isSingle, text);
+});
+
 t.test("Address.isClient agrees with the ranges of ipaddr.js when the address is any", async () => {
   const never = new Set(["unspecified", "broadcast", "multicast", "loopback"]);
   const first = fc.constantFrom(0, 10, 126, 127, 128, 223, 224, 239, 240, 255);

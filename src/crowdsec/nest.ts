@@ -10,8 +10,8 @@ import type { Address } from "../address.ts";
 import { LAST, lengthOf, tarpitsOf } from "./facts.ts";
 import { type AddressWords, NONE, Rows } from "./rows.ts";
 
-/** Some rows for each place in the directory, which takes 256 KiB at most: as much as stays in a cache. */
-const ROWS_PER_PLACE = 4;
+/** Some rows for each place in the directory, which takes 256 KiB at most, as much as stays in a cache. */
+const ROWS_PER_PLACE = 8;
 const DIRECTORY_BITS_MAX = 16;
 
 export class Nest {
