@@ -28,6 +28,8 @@ class ModelList implements Live {
   readonly #time: MovedTime;
   #decisions = new Map<string, Decision>();
   applied = 0;
+  /** How many removals it was asked for. */
+  removed = 0;
 
   constructor(time: MovedTime) {
     this.#time = time;
@@ -49,6 +51,7 @@ class ModelList implements Live {
 
   apply({ added, removed }: ModelChanges, isFull: boolean): void {
     this.applied++;
+    this.removed += removed.length;
     if (isFull) this.#decisions.clear();
     for (const key of removed) this.#decisions.delete(keyOf(key));
     for (const decision of added) this.#decisions.set(keyOf(decision), decision);

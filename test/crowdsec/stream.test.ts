@@ -80,6 +80,7 @@ t.test("DecisionStream begins with nothing when an answer is full", async (t) =>
   time.pass(3_600_001);
   await poll();
   t.strictSame(list.values, [one, three], "what expired long ago takes nothing away");
+  t.equal(list.removed, 0, "and is not even kept until the answer's end");
   t.strictSame(asked(), ["full", "full"]);
 });
 
