@@ -27,6 +27,23 @@ export interface Admission extends Verdict<ConnectionExcess> {
   readonly lease: number;
 }
 
+/** The limit of some event's is exceeded. */
+export interface Exceeded extends Verdict<ClientEvent> {
+  readonly excess: ClientEvent;
+}
+
+/** What a client would meet if it connected now. */
+export interface Forecast {
+  /** What it would be told at once. */
+  readonly connection: Verdict<ConnectionExcess>;
+  /** Whether TLS would be refused beforehand. */
+  readonly securing: Verdict<ClientEvent>;
+  /** The limits that it would exceed by the next event of their kind. */
+  readonly next: readonly Exceeded[];
+  /** It is one of the exceptions. */
+  readonly isException: boolean;
+}
+
 const ALLOWED: Verdict<never> = { excess: null, count: 0, limit: 0, refused: false };
 
 /** The longest that a client is not heard: mail clients wait a minute for an answer, some of which is the server's to take. */
@@ -45,7 +62,14 @@ const events = {
 export type ClientEvent = keyof typeof events;
 
 /** All but failed logins: these are not the client's choice, and are judged at the next one. */
-export type AttemptedEvent = Exclude<ClientEvent, "auth-failure-rate">;
+const attemptedEvents = [
+  "message-rate",
+  "recipient-rate",
+  "auth-rate",
+  "new-tls-session-rate",
+] as const satisfies readonly ClientEvent[];
+
+export type AttemptedEvent = (typeof attemptedEvents)[number];
 
 /** A connected client, by its lease. */
 export interface Connected {
@@ -79,12 +103,29 @@ export class Limiter {
    * one but refuses nothing. That holds for a full table, too: these go on without a lease, uncounted.
    */
   connect(client: Address, nowSeconds: number): Admission {
-    const visit = this.#visit;
-    visit.length = client.family === 4 ? this.#options.ipv4PrefixLength : this.#options.ipv6PrefixLength;
-    visit.prefix = client.prefix(visit.length);
-    visit.nowSeconds = nowSeconds;
+    const visit = this.#visitOf(client, nowSeconds);
     const lease = this.#table.connect(visit);
-    return { lease, ...this.#pardon(client, this.#judge(lease)) };
+    return { lease, ...this.#pardon(client, this.#judge(lease === NO_LEASE ? null : visit)) };
+  }
+
+  /** What `connect` would say, and what would be refused behind it, as things stand. It counts nothing. */
+  forecast(client: Address, nowSeconds: number): Forecast {
+    const foresight = this.#table.foresee(this.#visitOf(client, nowSeconds));
+    const weigh = (event: ClientEvent, more: 0 | 1): Verdict<ClientEvent> => {
+      // Whoever the table has no room for is not counted later, either.
+      if (foresight === null) return ALLOWED;
+      const { counter, limit } = events[event];
+      return this.#pardon(client, this.#weigh(event, foresight[counter] + more, this.#options[limit]));
+    };
+    return {
+      connection: this.#pardon(client, this.#judge(foresight)),
+      securing: weigh("new-tls-session-rate", 0),
+      next: attemptedEvents
+        .map((event) => weigh(event, 1))
+        .concat(weigh("auth-failure-rate", 0))
+        .filter((verdict): verdict is Exceeded => verdict.excess !== null),
+      isException: this.#exceptions.contains(client),
+    };
   }
 
   /**
@@ -95,12 +136,12 @@ export class Limiter {
     const limit = this.#limitOf(event, lease);
     if (limit === 0) return ALLOWED;
     const count = this.#table.count(lease, events[event].counter, this.#time(nowSeconds));
-    return count > limit ? this.#pardon(client, this.#exceeded(event, count, limit)) : ALLOWED;
+    return this.#pardon(client, this.#weigh(event, count, limit));
   }
 
   /**
    * Judges by what was counted before, and counts nothing. As in smtpd the first TLS session in excess comes to be, and is
-   * refused then; those after it are refused beforehand. No login is tried once as many have failed as may.
+   * refused then; those after it are refused beforehand.
    */
   standing(
     event: "new-tls-session-rate" | "auth-failure-rate",
@@ -110,8 +151,7 @@ export class Limiter {
     const limit = this.#limitOf(event, lease);
     if (limit === 0) return ALLOWED;
     const count = this.#table.standing(lease, events[event].counter, this.#time(nowSeconds));
-    const isSpent = event === "auth-failure-rate" ? count >= limit : count > limit;
-    return isSpent ? this.#pardon(client, this.#exceeded(event, count, limit)) : ALLOWED;
+    return this.#pardon(client, this.#weigh(event, count, limit));
   }
 
   /**
@@ -140,11 +180,20 @@ export class Limiter {
     return { nowSeconds, unitSeconds: this.#options.timeUnitSeconds };
   }
 
-  #judge(lease: number): Verdict<ConnectionExcess> {
+  #visitOf(client: Address, nowSeconds: number): Visit {
+    const visit = this.#visit;
+    visit.length = client.family === 4 ? this.#options.ipv4PrefixLength : this.#options.ipv6PrefixLength;
+    visit.prefix = client.prefix(visit.length);
+    visit.nowSeconds = nowSeconds;
+    return visit;
+  }
+
+  /** Judges a connection by what the client has come to with it; null: the table has no room for it. */
+  #judge(counted: Pick<Visit, "concurrency" | "connections"> | null): Verdict<ConnectionExcess> {
     const { connectionCount, connectionRate } = this.#options;
-    const { concurrency, connections } = this.#visit;
     const { capacity } = this.#table;
-    if (lease === NO_LEASE) return this.#exceeded("max-connections", capacity + 1, capacity);
+    if (counted === null) return this.#exceeded("max-connections", capacity + 1, capacity);
+    const { concurrency, connections } = counted;
     if (exceeds(concurrency, connectionCount)) {
       return this.#exceeded("connection-count", concurrency, connectionCount);
     }
@@ -152,6 +201,12 @@ export class Limiter {
       return this.#exceeded("connection-rate", connections, connectionRate);
     }
     return ALLOWED;
+  }
+
+  /** Judges events of a kind by how many there are. No login is tried once as many have failed as may. */
+  #weigh(event: ClientEvent, count: number, limit: number): Verdict<ClientEvent> {
+    const isSpent = event === "auth-failure-rate" && limit > 0 && count === limit;
+    return isSpent || exceeds(count, limit) ? this.#exceeded(event, count, limit) : ALLOWED;
   }
 
   #exceeded<Excess>(excess: Excess, count: number, limit: number): Verdict<Excess> {

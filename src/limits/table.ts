@@ -34,6 +34,9 @@ import {
 /** The control thread's number: it reads and repairs, and holds no connection. */
 export const CONTROL = -1;
 
+/** A window that a connection has just begun. */
+const FIRST = { connections: 1, messages: 0, recipients: 0, auths: 0, tlsSessions: 0, authFailures: 0 };
+
 /** Above every entry's index: see `Memory`. */
 const INDEX_SPAN = 2 ** 25;
 
@@ -74,6 +77,9 @@ interface WindowTime {
 
 /** What a client does in a session, each kind with a counter in the window. */
 export type Counter = Exclude<keyof typeof counters, "connections">;
+
+/** What a client would come to with one connection more: that one is counted in. */
+export type Foresight = Readonly<Record<keyof typeof counters | "concurrency", number>>;
 
 /** What there is to say of a connection at its end. */
 export interface Ended {
@@ -145,6 +151,25 @@ export class Table {
     } finally {
       this.#lock.release();
     }
+  }
+
+  /** What `connect` would find; null where it would find no place. It counts nothing, so that any thread may ask. */
+  foresee(visit: Readonly<Visit>): Foresight | null {
+    const { words, capacity } = this.#memory;
+    const bucket = this.#seek(visit.scope, visit.prefix, visit.length);
+    return this.#locked(() => {
+      const index = this.#chains.find(bucket, this.#key);
+      const found = index === NONE ? null : readEntry(this.#memory, index);
+      if (found === null) {
+        const hasPlace = this.#idle.oldest !== NONE || words[header.high]! < capacity;
+        return hasPlace ? { ...FIRST, concurrency: 1 } : null;
+      }
+      const { window, concurrency } = found;
+      const counted = this.#isOver(this.#memory.at(index), visit)
+        ? FIRST
+        : { ...window, connections: window.connections + 1 };
+      return { ...counted, concurrency: concurrency + 1 };
+    });
   }
 
   /** Counts what the client of a lease does, in the window of all its counters; returns how many there are in it now. */
@@ -301,23 +326,28 @@ export class Table {
     }
   }
 
-  /**
-   * An event, and anvil's window: one for all counters, fixed, begun by the first event after the last one lapsed.
-   *
-   * Anvil also forgets a client one unit after its last disconnect. That matters in one second only: the window of a
-   * client that came and went within its first second ends when the unit does, all others a second later. (A client that
-   * left after that first second is forgotten no sooner than its window has lapsed.) So it is enough to ask for both
-   * here, and an entry may be kept for as long as there is room.
-   */
+  /** An event, and anvil's window: one for all counters, fixed, begun by the first event after the last one was over. */
   #turnWindow(at: number, time: WindowTime): void {
     const { words } = this.#memory;
-    const { nowSeconds, unitSeconds } = time;
-    const isForgotten =
-      words[at + entry.concurrency] === 0 && nowSeconds - words[at + entry.lastSeen]! >= unitSeconds;
-    words[at + entry.lastSeen] = nowSeconds;
-    if (!isForgotten && !this.#hasLapsed(at, time)) return;
+    const isOver = this.#isOver(at, time);
+    words[at + entry.lastSeen] = time.nowSeconds;
+    if (!isOver) return;
     words.fill(0, at + entry.counters, at + entry.counters + COUNTERS);
-    words[at + entry.windowStart] = nowSeconds;
+    words[at + entry.windowStart] = time.nowSeconds;
+  }
+
+  /**
+   * Whether an event now begins another window: anvil also forgets a client one unit after its last disconnect.
+   *
+   * That matters in one second only: the window of a client that came and went within its first second ends when the unit
+   * does, all others a second later. (A client that left after that first second is forgotten no sooner than its window
+   * has lapsed.) So it is enough to ask for both here, and an entry may be kept for as long as there is room.
+   */
+  #isOver(at: number, time: WindowTime): boolean {
+    const { words } = this.#memory;
+    const isIdle = words[at + entry.concurrency] === 0;
+    const isForgotten = isIdle && time.nowSeconds - words[at + entry.lastSeen]! >= time.unitSeconds;
+    return isForgotten || this.#hasLapsed(at, time);
   }
 
   #hasLapsed(at: number, { nowSeconds, unitSeconds }: WindowTime): boolean {

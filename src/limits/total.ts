@@ -25,9 +25,7 @@ export class Total {
    */
   enter(): boolean {
     Atomics.add(this.#counts, this.#thread, 1);
-    let sum = 0;
-    for (let thread = 0; thread < this.#counts.length; thread++) sum += Atomics.load(this.#counts, thread);
-    if (sum <= this.#max) return true;
+    if (sumOf(this.#counts) <= this.#max) return true;
     this.leave();
     return false;
   }
@@ -36,8 +34,19 @@ export class Total {
     Atomics.sub(this.#counts, this.#thread, 1);
   }
 
+  /** Whether `enter` would find no room, in any thread. */
+  static isFull(memory: SharedArrayBuffer, max: number): boolean {
+    return sumOf(new Int32Array(memory)) >= max;
+  }
+
   /** Takes the connections of a thread that has ended out of the sum. */
   static reclaim(memory: SharedArrayBuffer, thread: number): void {
     Atomics.store(new Int32Array(memory), thread, 0);
   }
+}
+
+function sumOf(counts: Int32Array): number {
+  let sum = 0;
+  for (let thread = 0; thread < counts.length; thread++) sum += Atomics.load(counts, thread);
+  return sum;
 }

@@ -19,6 +19,18 @@ t.test("all threads count together", (t) => {
   t.end();
 });
 
+t.test("isFull says whether there is room, and takes none", (t) => {
+  const memory = Total.allocate(2);
+  const [one, other] = [new Total(memory, 0, 2), new Total(memory, 1, 2)];
+  one.enter();
+  t.same([Total.isFull(memory, 2), Total.isFull(memory, 2)], [false, false]);
+  other.enter();
+  t.equal(Total.isFull(memory, 2), true);
+  one.leave();
+  t.equal(Total.isFull(memory, 2), false);
+  t.end();
+});
+
 t.test("reclaim takes out what a dead thread held, and nothing else", (t) => {
   const memory = Total.allocate(3);
   const threads = [0, 1, 2].map((thread) => new Total(memory, thread, 15));
