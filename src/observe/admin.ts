@@ -1,5 +1,5 @@
 /**
- * The admin address: metrics, liveness, readiness, and the clients as JSON, over HTTP.
+ * The admin address: metrics, liveness, readiness, and clients and bans as JSON, over HTTP.
  *
  * It owns one HTTP server and nothing that it shows: all answers come from what is passed in. It changes nothing in the
  * gateway. `/api` names clients, so off loopback it wants a token; the other pages say nothing about anybody but the
@@ -8,7 +8,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Address, type Endpoint, endpointText } from "../address.ts";
-import { type ClientEntry, type ClientSource, entriesOf, isPrefix, rank } from "./clients.ts";
+import { rank } from "./clients.ts";
+import { banAnswer, counterAnswer, explain, type Grounds } from "./explain.ts";
 import type { EventLog } from "./logger.ts";
 import type { AdminOptions } from "./options.ts";
 
@@ -29,6 +30,7 @@ const TOP_MAX = 1000;
 const TOP_DEFAULT = 50;
 
 const clientsPath = "/api/clients";
+const bansPath = "/api/bans";
 
 /** Whether the gateway takes connections, and if not, why. */
 export interface Readiness {
@@ -36,9 +38,8 @@ export interface Readiness {
   readonly reason: string | null;
 }
 
-export interface AdminSources {
+export interface AdminSources extends Grounds {
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
-  readonly clients: ClientSource;
   readonly log: EventLog;
   state(): Readiness;
 }
@@ -49,6 +50,8 @@ interface Answer {
   readonly body: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+const noAddress = json(400, { error: "no address" });
 
 /** Opens the admin address. @throws Error that says which address and why, when it cannot be listened on. */
 export function openAdmin(options: AdminOptions, sources: AdminSources): Promise<Admin> {
@@ -151,6 +154,8 @@ export class Admin {
         return () => this.#readiness();
       case clientsPath:
         return () => this.#clients(query.get("top"));
+      case bansPath:
+        return () => this.#bans(query.get("contains"));
       default:
         return path.startsWith(`${clientsPath}/`)
           ? () => this.#client(path.slice(clientsPath.length + 1))
@@ -182,14 +187,30 @@ export class Admin {
     if (!/^\d{1,4}$/.test(top ?? "0") || count > TOP_MAX) {
       return json(400, { error: `top is a number from 0 to ${TOP_MAX}` });
     }
-    return json(200, rank(this.#sources.clients, count).busiest.map(clientJson));
+    return json(200, rank(this.#sources.clients, count).busiest.map(counterAnswer));
   }
 
   #client(encoded: string): Answer {
     const address = addressIn(encoded);
-    if (address === null) return json(400, { error: "no address" });
-    const entries = entriesOf(this.#sources.clients, address);
-    return entries.length === 0 ? json(404, { error: "unknown client" }) : json(200, entries.map(clientJson));
+    return address === null ? noAddress : json(200, explain(address, this.#sources, Date.now()));
+  }
+
+  #bans(contains: string | null): Answer {
+    const { bans } = this.#sources;
+    if (contains === null) {
+      const origins = Object.fromEntries(bans?.decisions() ?? []);
+      const total = Object.values(origins).reduce((sum, count) => sum + count, 0);
+      const age = bans?.ageSeconds() ?? Number.POSITIVE_INFINITY;
+      const received = Number.isFinite(age);
+      return json(200, { total, origins, ageSeconds: received ? age : null, received });
+    }
+    const address = Address.parse(contains);
+    if (address === null) return noAddress;
+    const nowMs = Date.now();
+    return json(
+      200,
+      (bans?.covering(address) ?? []).map((ban) => banAnswer(ban, nowMs)),
+    );
   }
 
   /** The error's own text is ours or the system's; what the request said stays out of the log. */
@@ -211,14 +232,6 @@ function addressIn(encoded: string): Address | null {
   } catch {
     return null;
   }
-}
-
-function clientJson(entry: ClientEntry): object {
-  const { address, prefixLength, scope, connections, concurrency, refused, messages, bytes } = entry;
-  const { lastSeenSecondsAgo, window } = entry;
-  const prefix = isPrefix(entry) ? { prefixLength } : {};
-  const totals = { connections, concurrency, refused, messages, bytes };
-  return { address: address.text, ...prefix, scope, ...totals, lastSeenSecondsAgo, window };
 }
 
 function text(status: number, line: string): Answer {

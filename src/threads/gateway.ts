@@ -2,13 +2,14 @@
  * The running gateway, as its control thread: memory, log, admin address and data threads, started in this order and
  * ended in the opposite one. It carries no mail: a busy or blocked control thread holds no session up.
  */
-import { endpointText } from "../address.ts";
+import { type Address, endpointText } from "../address.ts";
 import { systemClock } from "../clock.ts";
 import type { Configuration } from "../config/options.ts";
 import { CONTROL, Table } from "../limits/table.ts";
 import { Total } from "../limits/total.ts";
 import { type Admin, openAdmin, type Readiness } from "../observe/admin.ts";
 import { Counters } from "../observe/counters.ts";
+import type { Prospect } from "../observe/explain.ts";
 import { type Log, openLog } from "../observe/log.ts";
 import { Metrics, type ServerState } from "../observe/metrics.ts";
 import { openStock, type StockSink } from "../observe/stocksink.ts";
@@ -17,6 +18,7 @@ import { Keeper } from "../tls/keeper.ts";
 import { clientSource } from "./clients.ts";
 import { Crew } from "./crew.ts";
 import { connectionsThatFit, watchOpenFiles } from "./openfiles.ts";
+import { prospects } from "./prospects.ts";
 import { allocate, counterShape, scopesOf } from "./shared.ts";
 
 /**
@@ -38,6 +40,7 @@ export class Gateway {
   readonly #crew: Crew;
   readonly #metrics: Metrics;
   readonly #table: Table;
+  readonly #prospects: (client: Address) => Prospect[];
   /** Null where there is no certificate. */
   readonly #keeper: Keeper | null;
   #admin: Admin | null = null;
@@ -68,6 +71,13 @@ export class Gateway {
     this.#keeper = keeper;
     this.#pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!));
     this.#table = new Table(memory.table, CONTROL);
+    this.#prospects = prospects(configuration, {
+      table: this.#table,
+      total: memory.total,
+      pools: this.#pools,
+      bans: { areMissing: false, judge: () => null },
+      clock: systemClock,
+    });
     this.#crew = new Crew({
       configuration,
       memory,
@@ -133,6 +143,8 @@ export class Gateway {
     this.#admin = await openAdmin(admin, {
       metrics: this.#metrics,
       clients: this.#clients(),
+      bans: null,
+      prospects: this.#prospects,
       log: this.#log,
       state: () => this.#readiness(),
     });

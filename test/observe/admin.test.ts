@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import t, { type Test } from "tap";
 import { type Admin, type AdminSources, openAdmin } from "../../src/observe/admin.ts";
-import { clientEntry, clientSource, memoryLog } from "./fixtures.ts";
+import { banSource, clientEntry, clientSource, memoryLog, standingBan } from "./fixtures.ts";
 
 const clients = clientSource([
   clientEntry("203.0.113.7", { connections: 3 }),
@@ -18,6 +18,13 @@ const clients = clientSource([
   }),
 ]);
 
+const rest: Omit<AdminSources, "metrics" | "log"> = {
+  clients,
+  bans: null,
+  prospects: () => [],
+  state: () => ({ ready: true, reason: null }),
+};
+
 interface Asked {
   readonly host?: string;
   readonly token?: string | null;
@@ -29,7 +36,7 @@ async function open(t: Test, { host = "127.0.0.1", token = null, sources = {} }:
   const metrics = { contentType: "text/plain; version=0.0.4; charset=utf-8", text: async () => "up 1\n" };
   const admin = await openAdmin(
     { listen: { host, port: 0 }, token, topClients: 5 },
-    { metrics, clients, log, state: () => ({ ready: true, reason: null }), ...sources },
+    { ...rest, metrics, log, ...sources },
   );
   t.teardown(() => admin.close());
   const get = (path: string, init: RequestInit = {}) =>
@@ -107,20 +114,53 @@ t.test("/api/clients answers 400 when top is no number within its bound", async 
 
 t.test("/api/clients/ADDRESS gives all scopes of an address, and the network that it is in", async (t) => {
   const { get } = await open(t);
-  t.match(await (await get("/api/clients/203.0.113.7")).json(), [{ scope: "smtp" }, { scope: "imap" }]);
-  t.match(await (await get("/api/clients/2001:db8:0:1::25")).json(), [{ prefixLength: 64 }]);
-  t.match(await (await get("/api/clients/2001%3Adb8%3A0%3A1%3A%3A25")).json(), [{ prefixLength: 64 }]);
+  const counters = async (path: string) =>
+    JSON.parse(await (await get(`/api/clients/${path}`)).text()).counters;
+  t.match(await counters("203.0.113.7"), [{ scope: "smtp" }, { scope: "imap" }]);
+  t.match(await counters("2001:db8:0:1::25"), [{ prefixLength: 64 }]);
+  t.match(await counters("2001%3Adb8%3A0%3A1%3A%3A25"), [{ prefixLength: 64 }]);
 });
 
-t.test("/api/clients/ADDRESS answers 404 for an unknown client and 400 for no address", async (t) => {
+t.test("/api/clients/ADDRESS explains an unknown client, too, and answers 400 for no address", async (t) => {
   const { get } = await open(t);
-  const unknown = await get("/api/clients/203.0.113.99");
-  t.equal(unknown.status, 404);
-  t.same(await unknown.json(), { error: "unknown client" });
-  for (const path of ["", "nonsense", "010.0.0.1", "203.0.113.0%2F24", "%E0%A4%A"]) {
-    const response = await get(`/api/clients/${path}`);
-    t.equal(response.status, 400, path);
-    t.match(await response.json(), { error: String });
+  const unknown = await get("/api/clients/::ffff:203.0.113.99");
+  t.equal(unknown.status, 200);
+  t.same(await unknown.json(), { address: "203.0.113.99", ban: null, listeners: [], counters: [] });
+  for (const address of ["", "nonsense", "010.0.0.1", "203.0.113.0%2F24", "%E0%A4%A"]) {
+    for (const path of ["clients/", "bans?contains="]) {
+      const response = await get(`/api/${path}${address}`);
+      t.equal(response.status, 400, `${path}${address}`);
+      t.match(await response.json(), { error: String });
+    }
+  }
+});
+
+t.test("/api/bans gives the list as a whole, and what contains an address", async (t) => {
+  const bans = banSource([
+    standingBan("203.0.113.7"),
+    standingBan("203.0.113.0/24", { id: 43, origin: "lists:x" }),
+    standingBan("203.0.114.0/24", { id: 44, origin: "lists:x" }),
+  ]);
+  const { get } = await open(t, { sources: { bans } });
+  t.same(await (await get("/api/bans")).json(), {
+    total: 3,
+    origins: { crowdsec: 1, "lists:x": 2 },
+    ageSeconds: 7,
+    received: true,
+  });
+  t.match(await (await get("/api/bans?contains=203.0.113.7")).json(), [
+    { id: 42, value: "203.0.113.7" },
+    { id: 43, value: "203.0.113.0/24", scope: "range", origin: "lists:x" },
+  ]);
+  t.same(await (await get("/api/bans?contains=192.0.2.1")).json(), []);
+});
+
+t.test("/api/bans is empty when there is no CrowdSec, or no list yet", async (t) => {
+  for (const bans of [null, banSource([])]) {
+    const { get } = await open(t, { sources: { bans } });
+    const none = { total: 0, origins: {}, ageSeconds: null, received: false };
+    t.same(await (await get("/api/bans")).json(), none);
+    t.same(await (await get("/api/bans?contains=203.0.113.7")).json(), []);
   }
 });
 
@@ -133,7 +173,7 @@ t.test("Off loopback /api wants the token, and the other pages do not", async (t
     t.equal((await bearer(wrong)).status, 401, wrong);
   }
   t.equal((await bearer("Bearer s3cret")).status, 200);
-  t.equal((await get("/api/clients/203.0.113.7")).status, 401);
+  for (const path of ["clients/203.0.113.7", "bans"]) t.equal((await get(`/api/${path}`)).status, 401, path);
   for (const path of ["/metrics", "/healthz", "/readyz"]) t.equal((await get(path)).status, 200, path);
 });
 
@@ -201,9 +241,8 @@ t.test("openAdmin says which address and why when it cannot be listened on", asy
   const { port } = admin.endpoint;
   const sources: AdminSources = {
     metrics: { contentType: "", text: async () => "" },
-    clients,
+    ...rest,
     log: memoryLog(),
-    state: () => ({ ready: true, reason: null }),
   };
   const options = { listen: { host: "127.0.0.1", port }, token: null, topClients: 5 };
   const message = `admin.listen: cannot listen on 127.0.0.1:${port}: EADDRINUSE`;

@@ -1,6 +1,7 @@
 /** What the tests of the observing parts share: made-up clients and sessions, and an event log that remembers. */
-import { Address } from "../../src/address.ts";
+import { Address, Network } from "../../src/address.ts";
 import type { ClientEntry, ClientSource, ClientTotals } from "../../src/observe/clients.ts";
+import type { BanSource, StandingBan } from "../../src/observe/explain.ts";
 import type { EventLog, Fields } from "../../src/observe/logger.ts";
 import type { Ban, SessionRecord } from "../../src/record.ts";
 
@@ -34,6 +35,33 @@ const none: ClientTotals = { connections: 0, refused: 0, messages: 0, bytes: 0 }
 
 export function clientSource(entries: readonly ClientEntry[], forgotten: ClientTotals = none): ClientSource {
   return { entries: () => entries, forgotten: () => forgotten, evictions: () => 4 };
+}
+
+/** A decision about a single address or, where `text` has a length, a network. */
+export function standingBan(text: string, ban: Partial<StandingBan> = {}): StandingBan {
+  const network = Network.parse(text);
+  if (network === null) throw new RangeError(text);
+  return {
+    id: 42,
+    origin: "crowdsec",
+    scenario: "postern/auth-bf",
+    type: "ban",
+    remainingSeconds: 14_390,
+    scope: text.includes("/") ? "range" : "ip",
+    network,
+    isProtected: false,
+    ...ban,
+  };
+}
+
+export function banSource(bans: readonly StandingBan[]): BanSource {
+  const origins = new Set(bans.map(({ origin }) => origin));
+  const count = (origin: string) => bans.filter((ban) => ban.origin === origin).length;
+  return {
+    covering: (address) => bans.filter(({ network }) => network.contains(address)),
+    decisions: () => Array.from(origins, (origin) => [origin, count(origin)] as const),
+    ageSeconds: () => (bans.length === 0 ? Number.POSITIVE_INFINITY : 7),
+  };
 }
 
 const end = (text: string, port: number) => ({ address: Address.parse(text)!, port });

@@ -1,0 +1,125 @@
+/**
+ * What would become of a connection now, on each listener: a session's first refusals in their order, asked of the same
+ * bans, the same total and the same limits, but counting nothing. `Session` has the order; a step that is added there is
+ * to be added here.
+ */
+import type { Address } from "../address.ts";
+import type { Clock } from "../clock.ts";
+import type { Configuration } from "../config/options.ts";
+import { type ClientEvent, type Exceeded, Limiter, type Verdict } from "../limits/limiter.ts";
+import type { Table } from "../limits/table.ts";
+import { Total } from "../limits/total.ts";
+import type { Prospect } from "../observe/explain.ts";
+import type { Reason } from "../outcome.ts";
+import type { Pool } from "../pools/pool.ts";
+import type { Bans } from "../proxy/gate.ts";
+import type { ListenerOptions } from "../proxy/options.ts";
+import { scopeOf, scopesOf } from "./shared.ts";
+
+interface Ground {
+  readonly table: Table;
+  readonly total: SharedArrayBuffer;
+  readonly pools: readonly Pool[];
+  readonly bans: Bans;
+  readonly clock: Clock;
+}
+
+/** As much of a gate as is asked here. */
+interface Wicket {
+  readonly options: ListenerOptions;
+  readonly limiter: Limiter;
+  readonly pool: Pool;
+}
+
+type Excess = NonNullable<Verdict["excess"]>;
+
+/** What there are too many of. */
+const counted: Readonly<Record<Excess, string>> = {
+  "connection-count": "connections at once",
+  "connection-rate": "connections in the window",
+  "max-connections": "clients in the table",
+  "message-rate": "messages in the window",
+  "recipient-rate": "recipients in the window",
+  "auth-rate": "logins tried in the window",
+  "new-tls-session-rate": "new TLS sessions in the window",
+  "auth-failure-rate": "failed logins in the window",
+};
+
+/** What a client is refused, once it is in. */
+const withheld: Readonly<Record<ClientEvent, string>> = {
+  "message-rate": "MAIL",
+  "recipient-rate": "RCPT",
+  "auth-rate": "a login",
+  "new-tls-session-rate": "a new TLS session",
+  "auth-failure-rate": "any login",
+};
+
+/** Asks for one configuration; the answers are in its listeners' order. */
+export function prospects(configuration: Configuration, ground: Ground): (client: Address) => Prospect[] {
+  const { listeners, limits, maxConnections } = configuration;
+  const { table, total, pools } = ground;
+  const scopes = scopesOf(configuration);
+  const wickets = listeners.map((options) => {
+    const scope = scopes.indexOf(scopeOf(configuration, options));
+    const pool = pools.find(({ options: { name } }) => name === options.pool)!;
+    return { options, limiter: new Limiter(table, limits[options.limits]!, scope), pool };
+  });
+  return (client) => {
+    const isFull = Total.isFull(total, maxConnections);
+    return wickets.map((wicket) => prospect(wicket, client, { ...ground, isFull }));
+  };
+}
+
+function prospect(
+  { options, limiter, pool }: Wicket,
+  client: Address,
+  { bans, clock, isFull }: Pick<Ground, "bans" | "clock"> & { readonly isFull: boolean },
+): Prospect {
+  const now = clock.seconds();
+  const { name: listener, proxy, tls } = options;
+  const refused = (refusal: Reason, ...notes: string[]) => ({ listener, refusal, action: null, notes });
+  if (proxy !== null && !client.isClient) return refused("proxy-source");
+  const ban = bans.judge(client, now);
+  if (ban !== null) {
+    const action = ban.tarpits ? "tarpit" : options.ban.action;
+    return { ...refused("banned", `decision ${ban.id} of ${ban.origin}`), action };
+  }
+  if (bans.areMissing) return refused("ban-list-missing");
+  if (isFull) return refused("max-connections");
+  const { connection, securing, next, isException } = limiter.forecast(client, now);
+  for (const { excess, ...verdict } of tls === "implicit" ? [connection, securing] : [connection]) {
+    if (excess !== null && verdict.refused) return refused(excess, excessText(excess, verdict));
+  }
+  const notes = isException ? ["one of the exceptions: never limited"] : [];
+  if (connection.excess !== null) {
+    notes.push(`let in by dryRun alone (${excessText(connection.excess, connection)})`);
+  }
+  for (const verdict of next) if (isHeard(verdict.excess, options)) notes.push(nextText(verdict));
+  if (pool.isDown(now)) notes.push(`no server of pool ${options.pool} is up`);
+  return { listener, refusal: null, action: null, notes };
+}
+
+function nextText(verdict: Exceeded): string {
+  const outcome = verdict.refused ? "is refused" : "passes by dryRun alone";
+  return `${withheld[verdict.excess]} ${outcome} (${excessText(verdict.excess, verdict)})`;
+}
+
+function excessText(excess: Excess, { count, limit }: Pick<Verdict, "count" | "limit">): string {
+  return `${counted[excess]}: ${count}, limit ${limit}`;
+}
+
+/** Whether postern reads as much of what passes there. */
+function isHeard(event: ClientEvent, { protocol, tls }: ListenerOptions): boolean {
+  switch (event) {
+    case "new-tls-session-rate":
+      return tls === "starttls" || tls === "implicit";
+    case "message-rate":
+    case "recipient-rate":
+      return protocol === "smtp" && tls !== "passthrough";
+    case "auth-rate":
+    case "auth-failure-rate":
+      return protocol !== "tcp" && tls !== "passthrough";
+    default:
+      return event satisfies never;
+  }
+}
