@@ -29,12 +29,10 @@ const basics = [
   "parsers/s02-enrich/crowdsecurity/dateparse-enrich",
 ];
 
-/** A log and the labels that say what it is. */
-export interface Acquisition {
-  /** Read from its end on; made where it is missing. */
-  readonly file: string;
+/** A log and the labels that say what it is: a file, read from its end on and made where it is missing, or a port for syslog. */
+export type Acquisition = ({ readonly file: string } | { readonly udpPort: number }) & {
   readonly labels: Readonly<Record<string, string>>;
-}
+};
 
 export interface CrowdsecOptions {
   /** Without any there is no agent: decisions come from `cscli` and from machines only. */
@@ -93,9 +91,8 @@ export async function startCrowdsec(t: Test, options: CrowdsecOptions = {}): Pro
   const { acquisition = [], collections = [], items = [] } = options;
   writeConfiguration(directory, url);
   install(directory, new Set([...basics, ...collections.flatMap(itemsOf), ...items]));
-  for (const { file } of acquisition) appendFileSync(file, "");
-  const sources = acquisition.map(({ file, labels }) => JSON.stringify({ filenames: [file], labels }));
-  writeFileSync(join(directory, "acquis.yaml"), sources.join("\n---\n"));
+  for (const source of acquisition) if ("file" in source) appendFileSync(source.file, "");
+  writeFileSync(join(directory, "acquis.yaml"), acquisition.map(sourceOf).join("\n---\n"));
 
   const cscli = async (...parameters: readonly string[]) =>
     (await run("cscli", ["-c", config, "--error", ...parameters])).stdout;
@@ -136,6 +133,13 @@ export async function startCrowdsec(t: Test, options: CrowdsecOptions = {}): Pro
 
 function credentialsFile(directory: string): string {
   return join(directory, "credentials.yaml");
+}
+
+/** A source as CrowdSec's configuration has it. */
+function sourceOf(source: Acquisition): string {
+  const { labels } = source;
+  if ("file" in source) return JSON.stringify({ filenames: [source.file], labels });
+  return JSON.stringify({ source: "syslog", listen_addr: "127.0.0.1", listen_port: source.udpPort, labels });
 }
 
 function scopeOf(value: string): string {
