@@ -7,7 +7,7 @@
  * whitelist for them is not installed. It never touches the network, nor the system's own CrowdSec.
  */
 import { execFile } from "node:child_process";
-import { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { Test } from "tap";
@@ -146,47 +146,60 @@ function scopeOf(value: string): string {
   return value.includes("/") ? "--range" : "--ip";
 }
 
-/** Debian's configuration, less the central API and the metrics; the profile is the stock one. */
 function writeConfiguration(directory: string, url: string): void {
   const at = (name: string) => join(directory, name);
   for (const name of ["data", "notifications", "plugins"]) mkdirSync(at(name));
   symlinkSync("/etc/crowdsec/patterns", at("patterns"));
-  const files: Readonly<Record<string, object>> = {
-    "config.yaml": {
-      common: { daemonize: false, log_media: "stdout", log_level: "info", working_dir: directory },
-      config_paths: {
-        config_dir: directory,
-        data_dir: at("data"),
-        simulation_path: at("simulation.yaml"),
-        hub_dir: hub,
-        index_path: join(hub, ".index.json"),
-        notification_dir: at("notifications"),
-        plugin_dir: at("plugins"),
-      },
-      crowdsec_service: { acquisition_path: at("acquis.yaml"), parser_routines: 1 },
-      cscli: { output: "human" },
-      db_config: { type: "sqlite", db_path: at("data/crowdsec.db"), use_wal: true },
-      api: {
-        client: { credentials_path: credentialsFile(directory) },
-        server: {
-          log_level: "info",
-          listen_uri: new URL(url).host,
-          profiles_path: at("profiles.yaml"),
-          console_path: at("console.yaml"),
-        },
-      },
-      prometheus: { enabled: false },
+  const config = configuration({ at, hubDirectory: hub, host: new URL(url).host });
+  const crowdsec_service = { ...config.crowdsec_service, acquisition_path: at("acquis.yaml") };
+  const files = { config: { ...config, crowdsec_service }, simulation, profiles, credentials: {} };
+  for (const [name, content] of Object.entries(files))
+    writeFileSync(at(`${name}.yaml`), JSON.stringify(content));
+}
+
+/** Of Debian's profiles and settings, what stands in files of their own. */
+export const simulation = { simulation: false };
+export const profiles = {
+  name: "default_ip_remediation",
+  filters: ['Alert.Remediation == true && Alert.GetScope() == "Ip"'],
+  decisions: [{ type: "ban", duration: "4h" }],
+  on_success: "break",
+};
+
+interface Places {
+  at(name: string): string;
+  readonly hubDirectory: string;
+  /** Where the local API listens. */
+  readonly host: string;
+}
+
+/** Debian's configuration, less the central API and the metrics. */
+export function configuration({ at, hubDirectory, host }: Places) {
+  return {
+    common: { daemonize: false, log_media: "stdout", log_level: "info", working_dir: at(".") },
+    config_paths: {
+      config_dir: at("."),
+      data_dir: at("data"),
+      simulation_path: at("simulation.yaml"),
+      hub_dir: hubDirectory,
+      index_path: `${hubDirectory}/.index.json`,
+      notification_dir: at("notifications"),
+      plugin_dir: at("plugins"),
     },
-    "simulation.yaml": { simulation: false },
-    "credentials.yaml": {},
-    "profiles.yaml": {
-      name: "default_ip_remediation",
-      filters: ['Alert.Remediation == true && Alert.GetScope() == "Ip"'],
-      decisions: [{ type: "ban", duration: "4h" }],
-      on_success: "break",
+    crowdsec_service: { parser_routines: 1 },
+    cscli: { output: "human" },
+    db_config: { type: "sqlite", db_path: at("data/crowdsec.db"), use_wal: true },
+    api: {
+      client: { credentials_path: credentialsFile(at(".")) },
+      server: {
+        log_level: "info",
+        listen_uri: host,
+        profiles_path: at("profiles.yaml"),
+        console_path: at("console.yaml"),
+      },
     },
+    prometheus: { enabled: false },
   };
-  for (const [name, content] of Object.entries(files)) writeFileSync(at(name), JSON.stringify(content));
 }
 
 /** What a collection of ours or of the hub's is made of. Of the parsers that mail collections name, only enrichers are of a later stage. */
@@ -202,13 +215,14 @@ function itemsOf(collection: string): string[] {
   ];
 }
 
-/** Links the items into the configuration, where no author stands in a path. */
+/** Puts the items into the configuration, where no author stands in a path: the hub's as links, which it goes by; others as copies. */
 function install(directory: string, items: ReadonlySet<string>): void {
   for (const item of items) {
     const author = basename(dirname(item));
     const flat = join(dirname(dirname(item)), `${basename(item)}.yaml`);
     mkdirSync(dirname(join(directory, flat)), { recursive: true });
-    symlinkSync(author === "postern" ? join(ours, flat) : join(hub, `${item}.yaml`), join(directory, flat));
+    if (author === "postern") copyFileSync(join(ours, flat), join(directory, flat));
+    else symlinkSync(join(hub, `${item}.yaml`), join(directory, flat));
   }
 }
 

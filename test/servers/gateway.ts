@@ -3,7 +3,7 @@
  *
  * The wire is the one that the tests run with: POSTERN_WIRE goes through to it.
  */
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Test } from "tap";
@@ -40,7 +40,8 @@ export interface Gateway {
   readonly adminUrl: string;
   /** The port of the listener's first address. */
   port(listener: string): number;
-  /** All that it has logged so far. */
+  /** All that it has logged so far, as it stands there, and line by line. */
+  output(): string;
   lines(): LogLine[];
   waitForLine(what: string, predicate: (line: LogLine) => boolean): Promise<LogLine>;
   /** The line of the first session at `listener` that ended, of the client given if one is. */
@@ -52,21 +53,29 @@ export interface Gateway {
 /** What a file may leave out here: a fixed name, any admin port, and more threads than one. */
 const defaults = { hostname: "gateway.example.test", threads: 2, admin: { listen: "127.0.0.1:0" } };
 
-/** Starts it with `file` as its configuration and waits until every listener accepts. */
-export async function startGateway(t: Test, file: Readonly<Record<string, unknown>>): Promise<Gateway> {
+/** Starts it with `file` as its configuration, and its log in `logFile` if somebody else is to read it; waits until every listener accepts. */
+export async function startGateway(
+  t: Test,
+  file: Readonly<Record<string, unknown>>,
+  logFile?: string,
+): Promise<Gateway> {
   const path = join(makeDirectory(t, "gateway"), "postern.yaml");
-  writeFileSync(path, JSON.stringify({ ...defaults, ...file }, null, 2));
+  const log = logFile === undefined ? {} : { log: { destination: logFile } };
+  writeFileSync(path, JSON.stringify({ ...defaults, ...log, ...file }, null, 2));
   const child = startChild(t, [process.execPath, main, "serve", "-c", path]);
   let over = false;
   child.ended.finally(() => {
     over = true;
   });
-  const lines = () => linesOf(child.stdout());
+  const output = () => {
+    if (logFile === undefined) return child.stdout();
+    return existsSync(logFile) ? readFileSync(logFile, "utf8") : "";
+  };
+  const lines = () => linesOf(output());
   const waitForLine = (what: string, predicate: (line: LogLine) => boolean) =>
     until(what, () => {
       const found = lines().find(predicate);
-      if (found === undefined && over)
-        throw new Error(`the gateway ended: ${child.stderr()}${child.stdout()}`);
+      if (found === undefined && over) throw new Error(`the gateway ended: ${child.stderr()}${output()}`);
       return found;
     });
   const ready = await waitForLine("the gateway's ready line", (line) => line.event === "ready");
@@ -74,6 +83,7 @@ export async function startGateway(t: Test, file: Readonly<Record<string, unknow
     pid: child.pid,
     adminUrl: `http://${ready.admin}`,
     port: (listener) => Number(ready.listeners?.[listener]?.[0]?.split(":").at(-1)),
+    output,
     lines,
     waitForLine,
     session: (listener, client) =>
