@@ -16,7 +16,8 @@ const SHOWN_LENGTH_MAX = 64;
 
 /** What answers are turned into: all that is removed counts as removed before anything is added. */
 export interface Changes {
-  add(decision: Decision): void;
+  /** False: there are more than a list can hold. */
+  add(decision: Decision): boolean;
   remove(key: DecisionKey): void;
 }
 
@@ -51,6 +52,8 @@ export class Intake {
   overruledMore = 0;
   added = 0;
   removed = 0;
+  /** There are more than a list can hold. */
+  isTooLarge = false;
   readonly #terms: IntakeTerms;
   readonly #isFull: boolean;
 
@@ -69,7 +72,7 @@ export class Intake {
   #add(raw: unknown, nowSeconds: number): void {
     const decision = this.#terms.reader.decision(raw, nowSeconds);
     if (typeof decision === "string") return this.#ignore(decision, raw);
-    this.changes.add(decision);
+    if (!this.changes.add(decision)) this.isTooLarge = true;
     this.added++;
     if (!this.#terms.isProtected(decision.network) || this.#terms.told.has(decision.id)) return;
     if (this.overruled.length < OVERRULED_MAX) this.overruled.push(decision);

@@ -46,10 +46,10 @@ const unremarkable: ReadonlySet<string> = new Set(["expired", "other-type"]);
 export interface Live {
   /** Decisions that have not expired. */
   readonly size: number;
-  /** A collection with nothing in it. */
-  changes(): Changes;
-  /** Full: the changes are all there is. */
-  apply(changes: Changes, isFull: boolean): void;
+  /** A collection of changes to the list or, full, of all that there is; it has nothing in it yet. */
+  changes(isFull: boolean): Changes;
+  /** False: the list would hold more than it can, and stays as it is. */
+  apply(changes: Changes): boolean;
 }
 
 export interface StreamTerms extends Omit<IntakeTerms, "told"> {
@@ -117,14 +117,14 @@ export class DecisionStream {
     const { clock, fetch, live } = this.#terms;
     this.#isDoubtful ||= this.#isOverdue();
     const isFull = this.#isDoubtful;
-    const intake = new Intake({ ...this.#terms, told: this.#told }, live.changes(), isFull);
+    const intake = new Intake({ ...this.#terms, told: this.#told }, live.changes(isFull), isFull);
     let nowSeconds = 0;
     const scanner = new Scanner((list, raw) => intake.take(list, raw, nowSeconds));
     const fault = await fetch(`/v1/decisions/stream?startup=${isFull}&${this.#query}`, (chunk) => {
       nowSeconds = clock.seconds();
       return scanner.feed(chunk);
     });
-    const waitMs = this.#conclude(fault ?? faultOf(scanner), intake, isFull);
+    const waitMs = this.#conclude(fault ?? flawOf(scanner, intake), intake, isFull);
     this.#dueMs = clock.milliseconds() + waitMs;
     return waitMs;
   }
@@ -138,9 +138,16 @@ export class DecisionStream {
 
   #conclude(fault: Fault | null, intake: Intake, isFull: boolean): number {
     if (fault !== null) return this.#miss(fault);
+    const isTaken = !isFull || !this.#isShrunk(intake);
+    if (isTaken && !this.#apply(intake, isFull)) return this.#miss(tooLarge);
     this.#recover();
-    if (!isFull || !this.#isShrunk(intake)) this.#take(intake, isFull);
+    if (isTaken) this.#take(intake, isFull);
     return this.#jittered(this.#terms.options.updateFrequencyMs);
+  }
+
+  /** No new list is made where nothing is new. */
+  #apply({ changes, added, removed }: Intake, isFull: boolean): boolean {
+    return (!isFull && added + removed === 0) || this.#terms.live.apply(changes);
   }
 
   #miss({ failed, detail }: Fault): number {
@@ -171,7 +178,6 @@ export class DecisionStream {
 
   #take(intake: Intake, isFull: boolean): void {
     const { clock, live, log } = this.#terms;
-    if (isFull || intake.added + intake.removed > 0) live.apply(intake.changes, isFull);
     const nowMs = clock.milliseconds();
     this.#lastUpdateMs = this.#terms.wallMs();
     this.#aheadMs = this.#lastUpdateMs - nowMs;
@@ -221,7 +227,11 @@ const mayHaveBeenRead: Readonly<Record<FaultKind, boolean>> = {
   "too-large": true,
 };
 
-function faultOf(scanner: Scanner): Fault | null {
+const tooLarge: Fault = { failed: "too-large", detail: "decisions" };
+
+/** What is wrong with an answer that has come to its end. */
+function flawOf(scanner: Scanner, intake: Intake): Fault | null {
   const ending = scanner.end();
-  return ending === "complete" ? null : { failed: ending, detail: "body" };
+  if (ending !== "complete") return { failed: ending, detail: "body" };
+  return intake.isTooLarge ? tooLarge : null;
 }

@@ -186,6 +186,24 @@ t.test("DecisionStream says no more than a hundred at a time when many are overr
   t.strictSame(counts, [100, 100, 50, 0]);
 });
 
+t.test(
+  "DecisionStream keeps its list when an answer is more than one can hold, or makes it that",
+  async (t) => {
+    const { server, stream, list, lines, poll, asked } = await startFull(t);
+    const failed = ["warn", "lapi-failed", { kind: "too-large", detail: "decisions" }];
+    for (const count of [993, 1001]) {
+      server.next(fake.pieces(fake.manyChanges(count)), answerWith(8));
+      await poll();
+      t.equal(list.size, 8);
+      t.strictSame(lines(), [failed], `${count}`);
+      await poll();
+      t.strictSame(asked(), ["delta", "full"]);
+      lines();
+    }
+    t.strictSame(stream.status.errors, { "too-large": 2 });
+  },
+);
+
 t.test("DecisionStream reads half a million decisions when LAPI has them", async (t) => {
   const { server, stream, poll } = await startRig(t, {
     reader: {

@@ -23,6 +23,9 @@ export interface Rig {
   asked(): string[];
 }
 
+/** What the model holds at most. */
+const SIZE_MAX = 1000;
+
 /** The list's meaning, in a map: what is enforced, by scope, network and type. */
 class ModelList implements Live {
   readonly #time: MovedTime;
@@ -45,25 +48,33 @@ class ModelList implements Live {
     return [...this.#decisions.values()].filter(({ endsSeconds }) => endsSeconds > now).length;
   }
 
-  changes(): ModelChanges {
-    return new ModelChanges();
+  changes(isFull: boolean): ModelChanges {
+    return new ModelChanges(isFull);
   }
 
-  apply({ added, removed }: ModelChanges, isFull: boolean): void {
+  apply({ added, removed, isFull }: ModelChanges): boolean {
+    const size = added.length + (isFull ? 0 : this.#decisions.size - removed.length);
+    if (size > SIZE_MAX) return false;
     this.applied++;
     this.removed += removed.length;
     if (isFull) this.#decisions.clear();
     for (const key of removed) this.#decisions.delete(keyOf(key));
     for (const decision of added) this.#decisions.set(keyOf(decision), decision);
+    return true;
   }
 }
 
 class ModelChanges implements Changes {
   readonly added: Decision[] = [];
   readonly removed: DecisionKey[] = [];
+  readonly isFull: boolean;
 
-  add(decision: Decision): void {
-    this.added.push(decision);
+  constructor(isFull: boolean) {
+    this.isFull = isFull;
+  }
+
+  add(decision: Decision): boolean {
+    return this.added.length < SIZE_MAX && this.added.push(decision) > 0;
   }
 
   remove(key: DecisionKey): void {
