@@ -11,7 +11,8 @@ import { BanList } from "../src/crowdsec/banlist.ts";
 import { Changes } from "../src/crowdsec/changes.ts";
 import type { Decision } from "../src/crowdsec/decision.ts";
 import { merge } from "../src/crowdsec/merge.ts";
-import { Names, ORIGINS_MAX } from "../src/crowdsec/names.ts";
+import { Names } from "../src/crowdsec/names.ts";
+import { ORIGINS_MAX } from "../src/record.ts";
 import { median, report, rounded, verdict } from "./harness/report.ts";
 
 const SIZES = [0, 50_000, 500_000];
@@ -99,7 +100,7 @@ function measure(family: 4 | 6, size: number): Result {
     decisions: size,
     family: `IPv${family}`,
     nsPerLookUp: rounded(median(rounds)),
-    megabytes: rounded(list.memory.byteLength / 1e6),
+    megabytes: rounded(list.bytes.length / 1e6),
     fullMs: rounded(ms),
     deltaMs: rounded(merged(delta).ms),
   };

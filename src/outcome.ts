@@ -89,3 +89,10 @@ export type SpokenReason = (typeof spokenReasons)[number];
 export type Offence = (typeof offences)[number];
 export type CommandReason = (typeof commandReasons)[number];
 export type Reason = HeaderReason | SpokenReason | CommandReason;
+
+const offending: ReadonlySet<Reason | null> = new Set(offences);
+
+/** Whether a client that was refused for it did what no mail client does. */
+export function isOffence(reason: Reason | null): boolean {
+  return offending.has(reason);
+}

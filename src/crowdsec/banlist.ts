@@ -1,5 +1,5 @@
 /**
- * The ban list: all decisions that are known, immutable, in one piece of shared memory that every thread reads.
+ * The ban list: all decisions that are known, immutable, in one piece of memory.
  *
  *     header | IPv4: rows, directory | IPv6: rows, directory | where each name ends | the names' bytes
  *
@@ -8,11 +8,15 @@
  * that it has. New lists come from `merge.ts`; nothing is written to one that others can see.
  */
 import { type Address, Network } from "../address.ts";
-import type { Ban } from "../record.ts";
+import { type Ban, ORIGINS_MAX } from "../record.ts";
 import type { Decision } from "./decision.ts";
 import { type Facts, originOf, unpack } from "./facts.ts";
+import { NAME_BYTES_MAX, SCENARIOS_MAX, TYPES_MAX } from "./names.ts";
 import { Nest } from "./nest.ts";
 import { NONE, type Rows } from "./rows.ts";
+
+/** 42 MB of IPv4 and some thirty community blocklists; far beyond what a LAPI serves. */
+export const DECISIONS_MAX = 2_000_000;
 
 /** Words of the header: which layout this is, then six counts. A list that was kept by another release may have another. */
 const LAYOUT = 0x62616e01;
@@ -57,7 +61,8 @@ export class BanList {
     fill() {},
   });
 
-  readonly memory: SharedArrayBuffer;
+  /** All of it. */
+  readonly bytes: Uint8Array;
   readonly ipv4: Nest;
   readonly ipv6: Nest;
   readonly #shape: Shape;
@@ -70,7 +75,7 @@ export class BanList {
     const bytes = Buffer.concat(names);
     const counts = { origins: origins.length, types: types.length, scenarios: scenarios.length };
     const shape = { ipv4, ipv6, ...counts, nameBytes: bytes.length };
-    const memory = new SharedArrayBuffer(bytesFor(shape));
+    const memory = new ArrayBuffer(bytesFor(shape));
     new Uint32Array(memory, 0, HEADER_WORDS).set([
       LAYOUT,
       ipv4,
@@ -91,19 +96,20 @@ export class BanList {
   }
 
   /** Whether the memory is a list of this release's, as far as its sizes can tell. */
-  static isSound(memory: SharedArrayBuffer): boolean {
+  static isSound(memory: ArrayBuffer): boolean {
     if (memory.byteLength < 4 * HEADER_WORDS) return false;
     const words = new Uint32Array(memory, 0, HEADER_WORDS);
     return words[0] === LAYOUT && bytesFor(shapeIn(words)) === memory.byteLength;
   }
 
-  constructor(memory: SharedArrayBuffer) {
-    this.memory = memory;
-    this.#shape = shapeIn(new Uint32Array(memory, 0, HEADER_WORDS));
+  /** The list that begins at `offset`, a multiple of four. */
+  constructor(memory: ArrayBufferLike, offset = 0) {
+    this.#shape = shapeIn(new Uint32Array(memory, offset, HEADER_WORDS));
+    this.bytes = new Uint8Array(memory, offset, bytesFor(this.#shape));
     const { ipv4, ipv6, nameBytes } = this.#shape;
-    const behindIpv4 = 4 * HEADER_WORDS + Nest.bytesFor(1, ipv4);
+    const behindIpv4 = offset + 4 * HEADER_WORDS + Nest.bytesFor(1, ipv4);
     const behindIpv6 = behindIpv4 + Nest.bytesFor(4, ipv6);
-    this.ipv4 = new Nest(1, ipv4, memory, 4 * HEADER_WORDS);
+    this.ipv4 = new Nest(1, ipv4, memory, offset + 4 * HEADER_WORDS);
     this.ipv6 = new Nest(4, ipv6, memory, behindIpv4);
     this.#nameEnds = new Uint32Array(memory, behindIpv6, namesIn(this.#shape));
     this.#nameBytes = Buffer.from(memory, behindIpv6 + this.#nameEnds.byteLength, nameBytes);
@@ -222,3 +228,13 @@ function bytesFor(shape: Shape): number {
 function namesIn(shape: Shape): number {
   return shape.origins + shape.types + shape.scenarios;
 }
+
+/** The most that a list takes. */
+export const LIST_BYTES_MAX = bytesFor({
+  ipv4: 0,
+  ipv6: DECISIONS_MAX,
+  origins: ORIGINS_MAX,
+  types: TYPES_MAX,
+  scenarios: SCENARIOS_MAX,
+  nameBytes: (ORIGINS_MAX + TYPES_MAX + SCENARIOS_MAX) * NAME_BYTES_MAX,
+});

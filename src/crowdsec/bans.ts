@@ -5,38 +5,56 @@
  */
 import type { Address, Networks } from "../address.ts";
 import type { Ban } from "../record.ts";
-import { BanList } from "./banlist.ts";
+import type { BanList } from "./banlist.ts";
+import type { CrowdsecOptions } from "./options.ts";
 import { NONE } from "./rows.ts";
+import type { Shelf } from "./shelf.ts";
 
-export interface ThreadBansTerms {
-  /** Networks that are never banned: the operator's, and those that PROXY headers come from. */
-  readonly spared: Networks;
-  /** Nobody is let in before there was a list. */
-  readonly isClosedWithoutList: boolean;
+export interface EnforcedBans {
+  /** No list was ever received, and nobody is let in without one. */
+  readonly areMissing: boolean;
+  judge(client: Address, nowSeconds: number): Ban | null;
+  /** Whether there is another list than when this was asked last, and sessions that are open are to be judged by it. */
+  concernSessions(): boolean;
 }
 
-export class ThreadBans {
-  readonly #spared: Networks;
-  readonly #isClosedWithoutList: boolean;
-  #list: BanList | null = null;
+export const nobodyBanned: EnforcedBans = {
+  areMissing: false,
+  judge: () => null,
+  concernSessions: () => false,
+};
 
-  constructor({ spared, isClosedWithoutList }: ThreadBansTerms) {
+export class ThreadBans implements EnforcedBans {
+  readonly #options: Pick<CrowdsecOptions, "onFailure" | "closeSessions">;
+  readonly #shelf: Shelf;
+  readonly #spared: Networks;
+  #seen = 0;
+
+  /** `spared` are never banned: the operator's networks, and those that PROXY headers come from. */
+  constructor(options: Pick<CrowdsecOptions, "onFailure" | "closeSessions">, shelf: Shelf, spared: Networks) {
+    this.#options = options;
+    this.#shelf = shelf;
     this.#spared = spared;
-    this.#isClosedWithoutList = isClosedWithoutList;
   }
 
   get areMissing(): boolean {
-    return this.#list === null && this.#isClosedWithoutList;
-  }
-
-  /** The list in `memory` holds from now on. */
-  replace(memory: SharedArrayBuffer): void {
-    this.#list = new BanList(memory);
+    return this.#options.onFailure === "closed" && this.#shelf.version === 0;
   }
 
   judge(client: Address, nowSeconds: number): Ban | null {
-    if (this.#list === null) return null;
-    const entry = this.#list.find(client, nowSeconds);
-    return entry === NONE || this.#spared.contains(client) ? null : this.#list.ban(entry, nowSeconds);
+    const ban = this.#shelf.read((list) => banIn(list, client, nowSeconds));
+    return ban === null || this.#spared.contains(client) ? null : ban;
   }
+
+  concernSessions(): boolean {
+    const { version } = this.#shelf;
+    const isNew = version !== this.#seen;
+    this.#seen = version;
+    return isNew && this.#options.closeSessions;
+  }
+}
+
+function banIn(list: BanList, client: Address, nowSeconds: number): Ban | null {
+  const entry = list.find(client, nowSeconds);
+  return entry === NONE ? null : list.ban(entry, nowSeconds);
 }

@@ -53,7 +53,7 @@ export interface Moment {
  * - `refused`: there is, and it cannot be believed.
  */
 export type Loaded =
-  | { readonly kind: "loaded"; readonly memory: SharedArrayBuffer; readonly shiftSeconds: number }
+  | { readonly kind: "loaded"; readonly memory: ArrayBuffer; readonly shiftSeconds: number }
   | { readonly kind: "none" }
   | { readonly kind: "refused"; readonly reason: string };
 
@@ -68,8 +68,7 @@ export function load(path: string, now: Moment): Loaded {
     const list = bytes.subarray(HEADER_BYTES);
     const flaw = header.flawWith(list, now);
     if (flaw !== null) return refused(flaw);
-    const memory = new SharedArrayBuffer(list.length);
-    new Uint8Array(memory).set(list);
+    const memory = bytes.buffer.slice(bytes.byteOffset + HEADER_BYTES, bytes.byteOffset + bytes.length);
     return { kind: "loaded", memory, shiftSeconds: Math.round(header.aheadSeconds - aheadSecondsAt(now)) };
   } catch (error) {
     const code = errorCode(error);
@@ -172,7 +171,7 @@ export interface CacheTerms {
 export class Cache {
   readonly #terms: CacheTerms;
   /** The list that is in the file. */
-  #kept: SharedArrayBuffer | null = null;
+  #kept: Uint8Array | null = null;
   #writtenMs = Number.NEGATIVE_INFINITY;
   /** Why it could not be written the last time. */
   #trouble: string | null = null;
@@ -181,7 +180,7 @@ export class Cache {
     this.#terms = terms;
   }
 
-  restore(): { readonly memory: SharedArrayBuffer; readonly shiftSeconds: number } | null {
+  restore(): { readonly memory: ArrayBuffer; readonly shiftSeconds: number } | null {
     const { path, log } = this.#terms;
     const loaded = load(path, this.#now());
     if (loaded.kind === "refused") log("warn", "ban-cache-refused", { path, reason: loaded.reason });
@@ -189,19 +188,19 @@ export class Cache {
   }
 
   /** To be called after each poll with the list as it is; writes it when it is another and the last time is long enough ago. */
-  keep(memory: SharedArrayBuffer): void {
-    if (this.#terms.clock.milliseconds() >= this.#writtenMs + WRITE_INTERVAL_MS) this.finish(memory);
+  keep(list: Uint8Array): void {
+    if (this.#terms.clock.milliseconds() >= this.#writtenMs + WRITE_INTERVAL_MS) this.finish(list);
   }
 
   /** Writes the list, if it is another, without regard to when it did so last. */
-  finish(memory: SharedArrayBuffer): void {
-    if (memory === this.#kept) return;
+  finish(list: Uint8Array): void {
+    if (list === this.#kept) return;
     const { path, clock, log } = this.#terms;
-    const trouble = save(path, new Uint8Array(memory), this.#now());
+    const trouble = save(path, list, this.#now());
     if (trouble !== null && trouble !== this.#trouble)
       log("warn", "ban-cache-failed", { path, reason: trouble });
     this.#trouble = trouble;
-    if (trouble === null) this.#kept = memory;
+    if (trouble === null) this.#kept = list;
     this.#writtenMs = clock.milliseconds();
   }
 

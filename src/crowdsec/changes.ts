@@ -4,15 +4,12 @@
  *
  * What is taken back goes first, however the answer has it: LAPI may take back and decide anew within one.
  */
-import { BanList } from "./banlist.ts";
+import { BanList, DECISIONS_MAX } from "./banlist.ts";
 import type { Decision, DecisionKey } from "./decision.ts";
 import { pack } from "./facts.ts";
 import { Names, SCENARIOS_MAX, TYPES_MAX } from "./names.ts";
 import type { Nest } from "./nest.ts";
 import { type AddressWords, NONE, Rows } from "./rows.ts";
-
-/** 42 MB of IPv4 and some thirty community blocklists; far beyond what a LAPI serves. */
-export const DECISIONS_MAX = 2_000_000;
 
 const ROWS_FIRST = 1024;
 

@@ -10,7 +10,7 @@ import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, r
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import { readCertificates, readPair } from "../certificates.ts";
 import { errorCode } from "../files.ts";
-import type { CrowdsecOptions } from "./options.ts";
+import type { CrowdsecOptions, LapiCredentials } from "./options.ts";
 
 /** LAPI stands on the same machine, or in the next room. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -42,14 +42,16 @@ const REPLY_BYTES_MAX = 64 * 1024;
  * - `malformed`: the answer cannot be read.
  * - `too-large`: there is too much of it.
  */
-export type FaultKind =
-  | "unreachable"
-  | "timeout"
-  | "forbidden"
-  | "status"
-  | "truncated"
-  | "malformed"
-  | "too-large";
+export const faultKinds = [
+  "unreachable",
+  "timeout",
+  "forbidden",
+  "status",
+  "truncated",
+  "malformed",
+  "too-large",
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
 
 export interface Fault {
   readonly failed: FaultKind;
@@ -77,7 +79,10 @@ const patience: Timeouts = {
   answerMs: ANSWER_TIMEOUT_MS,
 };
 
-export type LapiOptions = Pick<CrowdsecOptions, "url" | "credentials" | "ca">;
+export interface LapiOptions extends Pick<CrowdsecOptions, "url" | "ca"> {
+  /** Null: whoever asks shows who it is by itself. */
+  readonly credentials: LapiCredentials | null;
+}
 
 /** What one exchange is made of. */
 interface Question {
@@ -193,6 +198,7 @@ export class Lapi {
     const authorities = ca === null ? null : readCertificates(ca, readFile);
     if (authorities !== null && !authorities.ok) return unreachable(`ca: ${authorities.message}`);
     const trust = authorities === null ? {} : { ca: authorities.text };
+    if (credentials === null) return { ...trust, headers: {} };
     if (credentials.kind === "key") return { ...trust, headers: { "x-api-key": credentials.apiKey } };
     const read = readPair(credentials.files, readFile);
     if (read.ok) return { ...trust, ...read.pair, headers: {} };

@@ -4,8 +4,8 @@
  * First a plan is made, which says for each row of the new list where it comes from; then it is known how much memory
  * the list takes. Of one key, what comes replaces what was there, and what lasts longest replaces what comes beside it.
  */
-import { BanList } from "./banlist.ts";
-import { type Changes, DECISIONS_MAX, type FamilyChanges } from "./changes.ts";
+import { BanList, DECISIONS_MAX } from "./banlist.ts";
+import type { Changes, FamilyChanges } from "./changes.ts";
 import type { Rows } from "./rows.ts";
 
 /** Above `DECISIONS_MAX`; times an address's first word it is still exact: 2^32 x 2^21 = 2^53. */

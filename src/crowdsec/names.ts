@@ -8,10 +8,12 @@
 /** The name of number 0. */
 const OTHER = "other";
 
-/** What the numbers may be, `other` among them: see the bits that `facts.ts` has for each. */
-export const ORIGINS_MAX = 64;
+/** What the numbers may be, `other` among them, as `ORIGINS_MAX` for origins: see the bits that `facts.ts` has for each. */
 export const TYPES_MAX = 32;
 export const SCENARIOS_MAX = 2048;
+
+/** 255 characters of UTF-8: as long as what `decision.ts` lets through. */
+export const NAME_BYTES_MAX = 3 * 255;
 
 export class Names {
   readonly #max: number;

@@ -30,7 +30,7 @@ export class Nest {
     return Rows.bytesFor(words, count) + 4 * (placesFor(count) + 1);
   }
 
-  constructor(words: AddressWords, count: number, memory: SharedArrayBuffer, offset: number) {
+  constructor(words: AddressWords, count: number, memory: ArrayBufferLike, offset: number) {
     this.rows = new Rows(words, count, memory, offset);
     this.#directory = new Uint32Array(memory, offset + Rows.bytesFor(words, count), placesFor(count) + 1);
     this.#probe = new Rows(words, 1);

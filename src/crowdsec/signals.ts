@@ -5,7 +5,7 @@
  * It is on the way of refused sessions only, costs them a look-up, and holds a bounded number of counts. What the counts come
  * to is not judged here.
  */
-import { offences, type Reason } from "../outcome.ts";
+import { isOffence, type Reason } from "../outcome.ts";
 import type { LimitEvent, SessionRecord } from "../record.ts";
 
 /**
@@ -16,8 +16,6 @@ const COUNTS_MAX = 1000;
 
 /** An office or a mailing list that is a little over a limit is held to it, and that is all. */
 const FAR_BEYOND = 3;
-
-const offending: ReadonlySet<Reason | null> = new Set(offences);
 
 interface Count {
   readonly ip: string;
@@ -49,7 +47,7 @@ export class Signals {
 
   /** A session has ended. */
   ended(service: string, { client, outcome, reason }: SessionRecord): void {
-    if (client === null || reason === null || outcome !== "refused" || !offending.has(reason)) return;
+    if (client === null || reason === null || outcome !== "refused" || !isOffence(reason)) return;
     this.#saw(client.address.text, reason, service);
   }
 

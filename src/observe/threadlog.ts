@@ -5,15 +5,12 @@
  */
 import type { Logger } from "pino";
 import type { AddressAndPort } from "../address.ts";
-import { INJECTED, offences, type Reason } from "../outcome.ts";
+import { INJECTED, isOffence } from "../outcome.ts";
 import type { Ban, ImapTally, LimitEvent, ListenerName, Login, SessionRecord, SmtpTally } from "../record.ts";
 import { Batch, type BatchOptions } from "./batch.ts";
 import { foreignText } from "./foreign.ts";
 import { type EventLog, type Fields, logger } from "./logger.ts";
 import type { LogLevel } from "./options.ts";
-
-/** The reasons whose sessions end with a security event. */
-const offending: ReadonlySet<Reason | null> = new Set(offences);
 
 export interface ThreadLogOptions extends BatchOptions {
   readonly level: LogLevel;
@@ -35,7 +32,7 @@ export class ThreadLog implements EventLog {
   session(listener: ListenerName, record: SessionRecord): void {
     const level = record.outcome === "healthcheck" ? "debug" : "info";
     if (!this.#logger.isLevelEnabled(level)) return;
-    if (record.outcome === "refused" && offending.has(record.reason)) this.#offence(listener.name, record);
+    if (record.outcome === "refused" && isOffence(record.reason)) this.#offence(listener.name, record);
     if (record.reason === INJECTED) this.#injection(listener.name, record);
     this.#logger[level]({
       event: "session",

@@ -6,6 +6,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Configuration } from "../config/options.ts";
+import type { Signal } from "../crowdsec/signals.ts";
 import { Batch } from "../observe/batch.ts";
 import type { Log } from "../observe/log.ts";
 import type { StockSink } from "../observe/stocksink.ts";
@@ -25,6 +26,8 @@ export interface CrewOptions {
   readonly stock: StockSink | null;
   /** What TLS with clients begins with; null: none does. */
   readonly tls: TlsMaterial | null;
+  /** Takes what a thread saw of misbehaving clients. */
+  signal(signals: readonly Signal[]): void;
   /** Gives back what a dead thread held; false while it cannot be done yet. */
   reclaim(thread: number): boolean;
 }
@@ -129,7 +132,7 @@ export class Crew {
 
   /** Starts a thread; resolves with what it listens on. */
   #launch(thread: number): Promise<Endpoints> {
-    const { configuration, memory, log, stock } = this.#options;
+    const { configuration, memory, log, stock, signal } = this.#options;
     const backlog = Batch.backlog();
     const workerData: ThreadData = { configuration, thread, memory, tls: this.#tls, backlog };
     const worker = new Worker(new URL("./data.ts", import.meta.url), {
@@ -159,6 +162,8 @@ export class Crew {
           case "stock":
             Batch.taken(message.lines, backlog);
             return stock?.write(message.lines);
+          case "signals":
+            return signal(message.signals);
           case "drained":
             member.isDrained = true;
             return this.#checkDrained();

@@ -5,6 +5,8 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../clock.ts";
+import type { EnforcedBans } from "../crowdsec/bans.ts";
+import { Signals } from "../crowdsec/signals.ts";
 import { ThreadCounters } from "../observe/counters.ts";
 import { StockLog } from "../observe/stocklog.ts";
 import { ThreadLog } from "../observe/threadlog.ts";
@@ -17,7 +19,10 @@ import { chooseWire } from "../wire/choose.ts";
 import { ListenError, type Listening } from "../wire/wire.ts";
 import { makeGates } from "./gates.ts";
 import type { Endpoints, ThreadData, ToControl, ToData } from "./messages.ts";
-import { counterShape } from "./shared.ts";
+import { bansOf, counterShape } from "./shared.ts";
+
+/** How often the control thread is told what was seen of misbehaving clients. */
+const SIGNAL_MS = 1000;
 
 class DataThread {
   readonly #post: (message: ToControl) => void;
@@ -25,6 +30,9 @@ class DataThread {
   /** Null: nobody wants its lines. */
   readonly #stock: StockLog | null;
   readonly #counters: ThreadCounters;
+  readonly #bans: EnforcedBans;
+  /** Null: nobody wants to know. */
+  readonly #signals: Signals | null;
   readonly #sessions = new Sessions(systemClock);
   readonly #wire = chooseWire(process.env);
   readonly #certificates: Certificates | null;
@@ -43,18 +51,21 @@ class DataThread {
     const sendStock = (lines: string) => post({ type: "stock", lines });
     this.#stock =
       log.stockLines && new StockLog({ ...batch, send: sendStock, kind: log.stockLines.kind, hostname });
+    this.#bans = bansOf(configuration, memory);
+    this.#signals = configuration.crowdsec?.alerts == null ? null : new Signals();
     this.#certificates = tls && new Certificates(certificateOptions(tls));
     this.#gates = makeGates(configuration, {
       memory,
       thread,
       wire: this.#wire,
       certificates: this.#certificates,
-      bans: { areMissing: false, judge: () => null },
+      bans: this.#bans,
       clock: systemClock,
       sessions: this.#sessions,
       observer: this.#observer(),
     });
-    setInterval(() => this.#sessions.sweep(), SWEEP_MS);
+    setInterval(() => this.#sweep(), SWEEP_MS);
+    if (this.#signals !== null) setInterval(() => this.#signal(this.#signals!), SIGNAL_MS);
   }
 
   obey(message: ToData): void {
@@ -72,6 +83,16 @@ class DataThread {
       default:
         return message satisfies never;
     }
+  }
+
+  #sweep(): void {
+    this.#sessions.sweep();
+    if (this.#bans.concernSessions()) this.#sessions.recheckAll();
+  }
+
+  #signal(signals: Signals): void {
+    const taken = signals.take(systemClock.seconds());
+    if (taken.length > 0) this.#post({ type: "signals", signals: taken });
   }
 
   /** All or nothing. */
@@ -123,13 +144,16 @@ class DataThread {
     const counters = this.#counters;
     const log = this.#log;
     const stock = this.#stock;
+    const signals = this.#signals;
     return {
       accepted: (gate) => counters.accepted(gate.index),
       connected: (gate, milliseconds) => counters.connected(gate.poolIndex, milliseconds),
       limited: (gate, client, { excess, count, limit, refused }) => {
         if (excess === null) return;
         if (!refused) counters.dryRun(gate.index, excess);
-        log.limit({ service: gate.options.name, client, reason: excess, count, limit, dryRun: !refused });
+        const event = { service: gate.options.name, client, reason: excess, count, limit, dryRun: !refused };
+        log.limit(event);
+        signals?.limited(event);
       },
       withheld: (gate, event) => counters.refused(gate.index, event),
       delivered: (gate) => counters.delivered(gate.index),
@@ -142,6 +166,7 @@ class DataThread {
         counters.ended(gate.index, record);
         log.session(gate.options, record);
         stock?.session(gate.options, record);
+        signals?.ended(gate.options.name, record);
       },
     };
   }

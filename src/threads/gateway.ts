@@ -17,9 +17,10 @@ import { Pool } from "../pools/pool.ts";
 import { Keeper } from "../tls/keeper.ts";
 import { clientSource } from "./clients.ts";
 import { Crew } from "./crew.ts";
+import { Liaison } from "./liaison.ts";
 import { connectionsThatFit, watchOpenFiles } from "./openfiles.ts";
 import { prospects } from "./prospects.ts";
-import { allocate, counterShape, scopesOf } from "./shared.ts";
+import { allocate, bansOf, counterShape, scopesOf } from "./shared.ts";
 
 /**
  * - `starting`: not all listeners accept yet.
@@ -41,6 +42,8 @@ export class Gateway {
   readonly #metrics: Metrics;
   readonly #table: Table;
   readonly #prospects: (client: Address) => Prospect[];
+  /** Null: nobody is banned. */
+  readonly #liaison: Liaison | null;
   /** Null where there is no certificate. */
   readonly #keeper: Keeper | null;
   #admin: Admin | null = null;
@@ -75,15 +78,17 @@ export class Gateway {
       table: this.#table,
       total: memory.total,
       pools: this.#pools,
-      bans: { areMissing: false, judge: () => null },
+      bans: bansOf(configuration, memory),
       clock: systemClock,
     });
+    this.#liaison = Liaison.of(configuration, { memory, version, log });
     this.#crew = new Crew({
       configuration,
       memory,
       log,
       stock,
       tls: keeper?.material ?? null,
+      signal: (signals) => this.#liaison?.signal(signals),
       reclaim: (thread) => {
         if (!this.#table.reclaim(thread)) return false;
         Total.reclaim(memory.total, thread);
@@ -99,7 +104,7 @@ export class Gateway {
       counters,
       clients: this.#clients(),
       servers: () => this.#servers(),
-      bans: null,
+      bans: this.#liaison?.bans ?? null,
       linesDropped: () => log.linesDropped + (stock?.linesDropped ?? 0),
       topClients: configuration.admin.topClients,
     });
@@ -143,11 +148,12 @@ export class Gateway {
     this.#admin = await openAdmin(admin, {
       metrics: this.#metrics,
       clients: this.#clients(),
-      bans: null,
+      bans: this.#liaison?.bans ?? null,
       prospects: this.#prospects,
       log: this.#log,
       state: () => this.#readiness(),
     });
+    this.#liaison?.start();
     await this.#crew.start();
     this.#timers = [
       watchOpenFiles(this.#log),
@@ -161,6 +167,7 @@ export class Gateway {
   async #close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#crew.stop();
+    await this.#liaison?.stop();
     await this.#admin?.close();
     await this.#stock?.close();
     await this.#log.close();
@@ -189,6 +196,7 @@ export class Gateway {
   #readiness(): Readiness {
     if (this.#state !== "ready") return { ready: false, reason: this.#state };
     const now = systemClock.seconds();
+    if (this.#liaison?.isAwaited === true) return { ready: false, reason: "there is no ban list yet" };
     const down = this.#pools.find((pool) => pool.isDown(now));
     if (down === undefined) return { ready: true, reason: null };
     return { ready: false, reason: `pool ${down.options.name} has no server` };

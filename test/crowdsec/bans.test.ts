@@ -3,6 +3,7 @@ import t from "tap";
 import { Address, Network, Networks } from "../../src/address.ts";
 import { BanList } from "../../src/crowdsec/banlist.ts";
 import { ThreadBans } from "../../src/crowdsec/bans.ts";
+import { Shelf } from "../../src/crowdsec/shelf.ts";
 import type { Bans } from "../../src/proxy/gate.ts";
 import { applied } from "./model.ts";
 
@@ -25,27 +26,47 @@ const list = applied(BanList.EMPTY, {
   ],
 });
 
+const open = { onFailure: "open", closeSessions: true } as const;
+const closed = { onFailure: "closed", closeSessions: true } as const;
+
+function bansOf(options: { onFailure: "open" | "closed"; closeSessions: boolean }, spared: string[] = []) {
+  const memory = Shelf.allocate();
+  const bans: Bans & ThreadBans = new ThreadBans(options, new Shelf(memory), new Networks(spared));
+  return { bans, shelf: new Shelf(memory) };
+}
+
 t.test("ThreadBans.judge finds the decision when a list has one for the client", async (t) => {
-  const bans: Bans & ThreadBans = new ThreadBans({ spared: new Networks([]), isClosedWithoutList: false });
+  const { bans, shelf } = bansOf(open);
   t.equal(bans.judge(client, NOW), null, "there is no list yet");
-  bans.replace(list.memory);
+  shelf.publish(list);
   t.match(bans.judge(client, NOW), { id: 7, origin: "cscli", remainingSeconds: 60 });
   t.equal(bans.judge(client, 1060), null, "it has ended");
   t.equal(bans.judge(neighbour, NOW), null);
-  bans.replace(BanList.EMPTY.memory);
+  shelf.publish(BanList.EMPTY);
   t.equal(bans.judge(client, NOW), null, "the next list has none");
 });
 
 t.test("ThreadBans.judge finds none when the client is in a network that is spared", async (t) => {
-  const bans = new ThreadBans({ spared: new Networks(["203.0.113.0/28"]), isClosedWithoutList: true });
-  bans.replace(list.memory);
+  const { bans, shelf } = bansOf(open, ["203.0.113.0/28"]);
+  shelf.publish(list);
   t.equal(bans.judge(client, NOW), null);
 });
 
 t.test("ThreadBans.areMissing is true when nobody is let in without a list and there was none", async (t) => {
-  const closed = new ThreadBans({ spared: new Networks([]), isClosedWithoutList: true });
-  t.ok(closed.areMissing);
-  closed.replace(BanList.EMPTY.memory);
-  t.notOk(closed.areMissing, "an empty list is one");
-  t.notOk(new ThreadBans({ spared: new Networks([]), isClosedWithoutList: false }).areMissing);
+  const { bans, shelf } = bansOf(closed);
+  t.ok(bans.areMissing);
+  shelf.publish(BanList.EMPTY);
+  t.notOk(bans.areMissing, "an empty list is one");
+  t.notOk(bansOf(open).bans.areMissing);
+});
+
+t.test("ThreadBans.concernSessions is true once for each list, where open sessions are to end", async (t) => {
+  for (const closeSessions of [true, false]) {
+    const { bans, shelf } = bansOf({ onFailure: "open", closeSessions });
+    t.equal(bans.concernSessions(), false);
+    shelf.publish(list);
+    shelf.publish(list);
+    t.equal(bans.concernSessions(), closeSessions);
+    t.equal(bans.concernSessions(), false);
+  }
 });

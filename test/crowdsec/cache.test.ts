@@ -10,10 +10,8 @@ const HEADER_BYTES = 32;
 const noon = Date.UTC(2026, 10, 22, 12);
 const before: Moment = { wallMs: noon, clockMs: 7_000_000 };
 
-function listOf(...bytes: number[]): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(bytes.length);
-  new Uint8Array(memory).set(bytes);
-  return memory;
+function listOf(...bytes: number[]): Uint8Array {
+  return Uint8Array.of(...bytes);
 }
 
 function startFile(t: Test) {
@@ -22,13 +20,13 @@ function startFile(t: Test) {
   return { directory, path };
 }
 
-function bytesIn(memory: SharedArrayBuffer): number[] {
+function bytesIn(memory: ArrayBuffer): number[] {
   return [...new Uint8Array(memory)];
 }
 
 t.test("load gives what save wrote, and how far the clocks have moved apart", async (t) => {
   const { directory, path } = startFile(t);
-  t.equal(save(path, new Uint8Array(listOf(1, 2, 3, 250)), before), null);
+  t.equal(save(path, listOf(1, 2, 3, 250), before), null);
   // An hour later, after a boot three minutes ago.
   const loaded = load(path, { wallMs: noon + 3_600_000, clockMs: 180_000 });
   if (loaded.kind !== "loaded") throw new Error(loaded.kind);
@@ -54,7 +52,7 @@ t.test(
   "load refuses a file when any of its bits is another, or any byte is missing or too much",
   async (t) => {
     const { path } = startFile(t);
-    save(path, new Uint8Array(listOf(5, 6, 7, 8, 9)), before);
+    save(path, listOf(5, 6, 7, 8, 9), before);
     const bytes = readFileSync(path);
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const wrong = Buffer.from(bytes);
@@ -77,7 +75,7 @@ t.test("load says why when it refuses", async (t) => {
     const loaded = load(name, now);
     return loaded.kind === "refused" ? loaded.reason : loaded.kind;
   };
-  save(path, new Uint8Array(listOf(1, 2, 3, 4)), before);
+  save(path, listOf(1, 2, 3, 4), before);
   const bytes = readFileSync(path);
   const changed = (word: number, value: number) => {
     const other = Buffer.from(bytes);
@@ -98,9 +96,9 @@ t.test("load says why when it refuses", async (t) => {
 
 t.test("save leaves the old file when the new one cannot be written", async (t) => {
   const { directory, path } = startFile(t);
-  save(path, new Uint8Array(listOf(1)), before);
+  save(path, listOf(1), before);
   mkdirSync(`${path}.new`);
-  t.equal(save(path, new Uint8Array(listOf(2)), before), "ERR_FS_EISDIR");
+  t.equal(save(path, listOf(2), before), "ERR_FS_EISDIR");
   const loaded = load(path, before);
   t.strictSame(loaded.kind === "loaded" && bytesIn(loaded.memory), [1]);
   t.equal(save(join(directory, "nowhere", "bans"), new Uint8Array(1), before), "ENOENT");
@@ -112,7 +110,7 @@ t.test("save writes through no link when one is in its way", async (t) => {
   const other = join(directory, "other");
   writeFileSync(other, "precious");
   symlinkSync(other, `${path}.new`);
-  t.equal(save(path, new Uint8Array(listOf(1)), before), null);
+  t.equal(save(path, listOf(1), before), null);
   t.equal(readFileSync(other, "utf8"), "precious");
 });
 

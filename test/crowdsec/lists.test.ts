@@ -7,7 +7,8 @@ import { BanList } from "../../src/crowdsec/banlist.ts";
 import { Changes } from "../../src/crowdsec/changes.ts";
 import type { Decision } from "../../src/crowdsec/decision.ts";
 import { merge } from "../../src/crowdsec/merge.ts";
-import { Names, ORIGINS_MAX } from "../../src/crowdsec/names.ts";
+import { Names } from "../../src/crowdsec/names.ts";
+import { ORIGINS_MAX } from "../../src/record.ts";
 import { applied, Model } from "./model.ts";
 
 /** Few bits differ, and at both ends of words, so that networks nest, meet and coincide. */
@@ -130,7 +131,7 @@ for (const byId of [false, true]) {
             assert.equal(list.size, model.decisions.length);
             assert.deepEqual(inOrder(list.decisions()), inOrder(model.decisions));
             // What is known of a list stands in its memory alone.
-            const seen = new BanList(list.memory);
+            const seen = new BanList(list.bytes.slice().buffer);
             for (const address of boundaries([...answer.added, ...answer.removed])) {
               for (const later of [0, 1, 7]) check(seen, model, address, nowSeconds + later);
             }

@@ -4,7 +4,8 @@ import { BanList } from "../../src/crowdsec/banlist.ts";
 import { Changes } from "../../src/crowdsec/changes.ts";
 import type { Decision, DecisionKey } from "../../src/crowdsec/decision.ts";
 import { merge } from "../../src/crowdsec/merge.ts";
-import { Names, ORIGINS_MAX } from "../../src/crowdsec/names.ts";
+import { Names } from "../../src/crowdsec/names.ts";
+import { ORIGINS_MAX } from "../../src/record.ts";
 
 export interface Answer {
   readonly isFull: boolean;

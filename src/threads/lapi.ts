@@ -1,0 +1,130 @@
+/**
+ * The thread that speaks with CrowdSec's local API: it keeps the ban list up to date, and tells LAPI what came of it. This
+ * file is where it starts. It carries no mail and answers no page, so that half a million decisions hold nobody up.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { type Address, Networks } from "../address.ts";
+import { systemClock } from "../clock.ts";
+import { Alerts } from "../crowdsec/alerts.ts";
+import { BanList } from "../crowdsec/banlist.ts";
+import { Cache } from "../crowdsec/cache.ts";
+import { readDecision, readKey } from "../crowdsec/decision.ts";
+import type { Tell } from "../crowdsec/exchange.ts";
+import { Lapi } from "../crowdsec/lapi.ts";
+import { LiveList } from "../crowdsec/live.ts";
+import { Shelf } from "../crowdsec/shelf.ts";
+import { DecisionStream } from "../crowdsec/stream.ts";
+import { operatingSystem, type Usage, UsageMetrics } from "../crowdsec/usage.ts";
+import { Counters } from "../observe/counters.ts";
+import type { FromLapi, LapiData, ToLapi } from "./messages.ts";
+
+/** How often it is looked whether something is due to be told. */
+const TICK_MS = 1000;
+
+/** What everything here is timed by. */
+const times = { clock: systemClock, wallMs: Date.now, random: Math.random };
+
+class LapiThread {
+  readonly #post: (message: FromLapi) => void;
+  readonly #lapi: Lapi;
+  readonly #live: LiveList;
+  readonly #stream: DecisionStream;
+  readonly #counters: Counters;
+  readonly #usage: UsageMetrics;
+  /** Null: none are pushed. */
+  readonly #alerts: Alerts | null;
+  /** Null: the list is not kept. */
+  readonly #cache: Cache | null;
+
+  constructor(data: LapiData, post: (message: FromLapi) => void) {
+    const { options, version, spared } = data;
+    const { origins, otherTypes, cache, alerts, usageMetricsIntervalMs } = options;
+    const log: Tell = (level, event, fields) => post({ type: "event", level, event, fields });
+    const networks = new Networks(spared);
+    const isProtected = (client: Address) => networks.contains(client);
+    const lapi = new Lapi(options, version);
+    const common = { ...times, lapi, log };
+    this.#post = post;
+    this.#lapi = lapi;
+    this.#live = new LiveList({ shelf: new Shelf(data.shelf), clock: systemClock, byId: origins.length > 0 });
+    this.#stream = new DecisionStream({
+      ...times,
+      options,
+      log,
+      fetch: (path, take) => lapi.stream(path, take),
+      live: this.#live,
+      reader: {
+        decision: (raw, nowSeconds) => readDecision(raw, { nowSeconds, otherTypes }),
+        key: readKey,
+      },
+      isProtected: (network) => networks.overlaps(network),
+    });
+    this.#counters = new Counters(data.counters, data.shape);
+    this.#usage = new UsageMetrics({
+      ...common,
+      intervalMs: usageMetricsIntervalMs,
+      version,
+      os: operatingSystem(),
+      read: () => this.#usageNow(),
+    });
+    // A machine logs in with its password: LAPI would judge a bouncer's certificate first.
+    const { url, ca } = options;
+    const asMachine = new Lapi({ url, ca, credentials: null }, version);
+    this.#alerts = alerts && new Alerts({ ...times, lapi: asMachine, log, options: alerts, isProtected });
+    this.#cache = cache === null ? null : new Cache({ ...times, path: cache, log });
+  }
+
+  start(): void {
+    const kept = this.#live.isReceived ? null : this.#cache?.restore();
+    if (kept != null && BanList.isSound(kept.memory)) {
+      this.#live.restore(new BanList(kept.memory), kept.shiftSeconds);
+    }
+    setInterval(() => this.#tick(), TICK_MS);
+    void this.#update();
+  }
+
+  obey(message: ToLapi): void {
+    switch (message.type) {
+      case "signals":
+        return this.#alerts?.note(message.signals);
+      case "stop":
+        this.#lapi.close();
+        this.#cache?.finish(this.#live.list.bytes);
+        return process.exit();
+      default:
+        return message satisfies never;
+    }
+  }
+
+  async #update(): Promise<void> {
+    const waitMs = await this.#stream.poll();
+    this.#post({ type: "status", status: this.#stream.status });
+    this.#cache?.keep(this.#live.list.bytes);
+    setTimeout(() => void this.#update(), waitMs);
+  }
+
+  #tick(): void {
+    void this.#usage.tick();
+    void this.#alerts?.tick();
+  }
+
+  #usageNow(): Usage {
+    const counters = this.#counters;
+    const { list } = this.#live;
+    return {
+      processed: { ipv4: counters.clients(4), ipv6: counters.clients(6) },
+      dropped: list.origins.map((origin, index) => {
+        return { origin, ipv4: counters.banned(index, 4), ipv6: counters.banned(index, 6) };
+      }),
+      active: list.counts(systemClock.seconds()),
+    };
+  }
+}
+
+if (parentPort !== null) {
+  const port = parentPort;
+  const data: LapiData = workerData;
+  const thread = new LapiThread(data, (message) => port.postMessage(message));
+  port.on("message", (message: ToLapi) => thread.obey(message));
+  thread.start();
+}
