@@ -27,6 +27,9 @@ const SILENCE_TIMEOUT_MS = 10_000;
 /** However steadily an answer trickles: the largest one passes within this at 2 MB/s. */
 const ANSWER_TIMEOUT_MS = 300_000;
 
+/** Longer than the longest wait between two polls of those who have not chosen a longer one. */
+const IDLE_TIMEOUT_MS = 120_000;
+
 /** Six times what half a million decisions come to. */
 const STREAM_BYTES_MAX = 512 * 1024 * 1024;
 
@@ -112,8 +115,8 @@ export class Lapi {
     // LAPI splits it at its slash and wants two parts.
     this.#userAgent = `crowdsec-postern-bouncer/v${version}`;
     this.#timeouts = timeouts;
-    const kept = { keepAlive: true, maxFreeSockets: 1 };
-    this.#agent = options.url.startsWith("https:") ? new TlsAgent(kept) : new Agent(kept);
+    const keeping = { keepAlive: true, timeout: IDLE_TIMEOUT_MS };
+    this.#agent = options.url.startsWith("https:") ? new TlsAgent(keeping) : new Agent(keeping);
   }
 
   /**
@@ -123,7 +126,11 @@ export class Lapi {
   async stream(path: string, take: (chunk: Uint8Array) => boolean): Promise<Fault | null> {
     let isRead = true;
     const status = await this.#exchange({
-      ...{ method: "GET", path, headers: {}, body: "", answerBytesMax: STREAM_BYTES_MAX },
+      method: "GET",
+      path,
+      headers: {},
+      body: "",
+      answerBytesMax: STREAM_BYTES_MAX,
       take: (status, chunk) => {
         isRead = status === 200 && take(chunk);
         return isRead;
@@ -190,8 +197,8 @@ export class Lapi {
   }
 
   /**
-   * The files are read for each request: a connection is used again only for what it was made
-   * with, so that a new certificate gets a new one.
+   * The files are read for each request: a connection is used again only for what it was made with, so that a new
+   * certificate gets a new one.
    */
   #identity(): Identity | Fault {
     const { credentials, ca } = this.#options;

@@ -153,7 +153,7 @@ export class DecisionStream {
   #miss({ failed, detail }: Fault): number {
     this.#missed++;
     this.#errors[failed] = (this.#errors[failed] ?? 0) + 1;
-    this.#isDoubtful ||= this.#missed > 1 || mayHaveBeenRead[failed];
+    this.#isDoubtful ||= this.#missed > 1 || !harmless.has(failed);
     if (!this.#troubles.has(failed)) this.#terms.log("warn", "lapi-failed", { kind: failed, detail });
     this.#troubles.add(failed);
     return this.#jittered(Math.min(BACK_OFF_MS_MAX, BACK_OFF_MS_MIN * 2 ** (this.#missed - 1)));
@@ -204,7 +204,9 @@ export class DecisionStream {
       if (this.#told.size === TOLD_MAX && oldest !== undefined) this.#told.delete(oldest);
       this.#told.add(id);
       log("warn", "decision-overruled", {
-        ...{ id, origin: shown(origin), scenario: shown(scenario) },
+        id,
+        origin: shown(origin),
+        scenario: shown(scenario),
         network: `${network.address.text}/${network.length}`,
       });
     }
@@ -216,16 +218,11 @@ export class DecisionStream {
   }
 }
 
-/** Whether LAPI may think that an answer was read that went wrong like this. */
-const mayHaveBeenRead: Readonly<Record<FaultKind, boolean>> = {
-  unreachable: false,
-  timeout: true,
-  forbidden: false,
-  status: false,
-  truncated: true,
-  malformed: true,
-  "too-large": true,
-};
+/**
+ * After these LAPI cannot think that its answer was read. All the others leave it open: even a status may come from a proxy
+ * that LAPI's answer came too late for.
+ */
+const harmless: ReadonlySet<FaultKind> = new Set(["unreachable", "forbidden"]);
 
 const tooLarge: Fault = { failed: "too-large", detail: "decisions" };
 

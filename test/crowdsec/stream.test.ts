@@ -88,7 +88,7 @@ t.test("DecisionStream keeps its list when an answer is none", async (t) => {
   const body = fake.changes([fake.decision(3, three)]);
   const bad: readonly (readonly [string, fake.Answer, string])[] = [
     ["forbidden", fake.forbidden, "delta"],
-    ["status", fake.text("oops", 500), "delta"],
+    ["status", fake.text("oops", 504), "full"],
     ["truncated", fake.truncated(body, 60), "full"],
     ["truncated", fake.hungUp, "full"],
     ["truncated", fake.text(body.slice(0, -1)), "full"],
@@ -188,7 +188,7 @@ t.test("DecisionStream asks for everything when one poll more was missed", async
   const { server, poll, asked } = await startRig(t);
   server.answer = first;
   await poll();
-  server.next(fake.text("", 500), fake.text("", 500));
+  server.next(fake.forbidden, fake.forbidden);
   await poll();
   await poll();
   await poll();
