@@ -24,6 +24,11 @@ const commands: Readonly<Record<string, Entry>> = {
     says: "validate the file and say what it will do; touches no network",
     load: async () => (await import("./commands/check.ts")).check,
   },
+  why: {
+    usage: "why ADDRESS -c FILE",
+    says: "why this address is or is not refused, now; or --admin HOST:PORT, and --json",
+    load: async () => (await import("./commands/why.ts")).why,
+  },
   schema: {
     usage: "schema",
     says: "print the configuration's JSON Schema",

@@ -12,7 +12,7 @@ import { sourceFiles } from "./sources.ts";
 /** Each folder of `src/`, and the folders that it may import. The files directly in `src/` are leaves, free for all. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
   main: ["commands"],
-  commands: ["config", "threads", "demo", "wire"],
+  commands: ["config", "threads", "demo", "wire", "observe"],
   demo: ["proxy", "wire"],
   threads: ["proxy", "smtp", "imap", "limits", "pools", "wire", "tls", "observe", "crowdsec"],
   proxy: ["wire", "limits", "pools"],

@@ -6,7 +6,7 @@ import { postern, unread } from "./commands/run.ts";
 t.test("main prints its usage when it is asked to, or given nothing", async (t) => {
   const help = await postern(["--help"]);
   t.same([help.code, help.stderr], [0, ""]);
-  for (const command of ["serve", "check", "schema", "demo"]) t.match(help.stdout, `\n  ${command} `);
+  for (const command of ["serve", "check", "why", "schema", "demo"]) t.match(help.stdout, `\n  ${command} `);
   t.same(await postern(["check", "-h"]), help);
   t.same(await postern([]), { code: 2, stdout: "", stderr: help.stdout });
 });
@@ -22,6 +22,13 @@ t.test("main says one line when the command line is wrong", async (t) => {
     [["constructor"], 'unknown command "constructor"'],
     [["a\nb"], 'unknown command "a\\nb"'],
     [["--check"], 'unknown command "--check" (did you mean check?)'],
+    [["why"], "why: asks about one ADDRESS"],
+    [["why", "203.0.113.7", "203.0.113.8", "-c", "x"], "why: asks about one ADDRESS"],
+    [["why", "203.0.113.7/32", "-c", "x"], 'why: "203.0.113.7/32" is no address'],
+    [["why", "203.0.113.7"], "why: -c FILE or --admin HOST:PORT is missing"],
+    [["why", "203.0.113.7", "--admin", "9025"], 'why: --admin: "9025" is no HOST:PORT'],
+    [["why", "203.0.113.7", "--admin", "a/b:1"], 'why: --admin: "a/b:1" is no HOST:PORT'],
+    [["why", "--jsn"], "why: Unknown option '--jsn'"],
     [["schema", "--jsn"], "schema: Unknown option '--jsn'"],
     [["schema", "more"], "schema: Unexpected argument 'more'"],
     [["check", "-c"], "check: Option '-c, --config <value>' argument missing"],

@@ -5,7 +5,7 @@
  * a value.
  */
 import { createReadStream, readFileSync } from "node:fs";
-import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { type ParseArgsConfig, type ParseArgsOptionsConfig, parseArgs } from "node:util";
 import { type LoadedFile, loadConfiguration } from "../config/load.ts";
 import { suggestion } from "../config/nearest.ts";
 import { TEXT_LENGTH_MAX } from "../config/source.ts";
@@ -36,8 +36,21 @@ export function parseOptions<const T extends ParseArgsOptionsConfig>(
   args: string[],
   options: T,
 ) {
+  return parse(command, { args, options, allowPositionals: false }).values;
+}
+
+/** The options in `args`, and the words beside them. */
+export function parseArguments<const T extends ParseArgsOptionsConfig>(
+  command: string,
+  args: string[],
+  options: T,
+) {
+  return parse(command, { args, options, allowPositionals: true });
+}
+
+function parse<const T extends ParseArgsConfig>(command: string, config: T) {
   try {
-    return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
+    return parseArgs({ ...config, strict: true });
   } catch (error) {
     if (!errorCode(error).startsWith("ERR_PARSE_ARGS") || !(error instanceof Error)) throw error;
     // Node's second sentence is advice for programmers.
