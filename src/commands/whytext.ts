@@ -52,20 +52,20 @@ function totalsText(counter: CounterAnswer): string {
   const { address, prefixLength, concurrency, connections, refused, messages, bytes, lastSeenSecondsAgo } =
     counter;
   const whose = prefixLength === undefined ? "" : `as part of ${address}/${prefixLength}: `;
-  const totals = `${connections} so far, ${refused} refused; ${messages} messages, ${bytes} bytes`;
+  const totals = `${connections} so far, ${refused} refused; messages ${messages}, bytes ${bytes}`;
   return `${whose}connections: ${concurrency} now, ${totals}; last seen ${spanText(lastSeenSecondsAgo)} ago`;
 }
 
 function windowText({ window }: CounterAnswer): string {
   const counts = [
-    `${window.connections} connections`,
-    `${window.messages} messages`,
-    `${window.recipients} recipients`,
-    `${window.auths} logins tried`,
-    `${window.authFailures} failed`,
-    `${window.tlsSessions} new TLS sessions`,
+    `connections ${window.connections}`,
+    `messages ${window.messages}`,
+    `recipients ${window.recipients}`,
+    `logins tried ${window.auths}`,
+    `logins failed ${window.authFailures}`,
+    `new TLS sessions ${window.tlsSessions}`,
   ];
-  return `in the window that began ${spanText(window.startedSecondsAgo)} ago: ${counts.join(", ")}`;
+  return `in the last window, begun ${spanText(window.startedSecondsAgo)} ago: ${counts.join(", ")}`;
 }
 
 /** `2026-01-31 09:05:00 +01:00` */

@@ -103,7 +103,7 @@ t.test("why ends with 1 and one line when nobody answers as a gateway does", asy
     [await stranger(t, http("200 OK", "<html>")), "answered, but not as postern does"],
     [await stranger(t, http("200 OK", "[]")), "answered, but not as this postern does"],
     [await stranger(t, http("502 Bad", '{"error":"\\u001b[2J"}')), "answered 502: ?[2J"],
-    [await stranger(t, http("200 OK", " ".repeat(2 ** 20 + 1))), "answered, but not as postern does"],
+    [await stranger(t, http("200 OK", `${" ".repeat(2 ** 20)}[]`)), "answered, but not as postern does"],
     [await stranger(t, "HTTP/1.1 302 No\r\nLocation: /\r\n\r\n"), "cannot be reached (unexpected redirect)"],
   ];
   const ended = await Promise.all(
@@ -114,6 +114,21 @@ t.test("why ends with 1 and one line when nobody answers as a gateway does", asy
     t.same([code, stdout], [1, ""], trouble);
     t.ok(stderr.startsWith(`postern: why: http://127.0.0.1:${at} ${trouble}`), stderr);
     t.match(stderr, /^[^\n]*\n$/);
+  }
+});
+
+t.test("why asks this machine when the file's admin.listen is every address", async (t) => {
+  const gone = await openAdmin({ listen: LOOPBACK, token: null, topClients: 5 }, sources);
+  const { port } = gone.endpoint;
+  await gone.close();
+  for (const [listen, asked] of [
+    ["0.0.0.0", "127.0.0.1"],
+    ["[::]", "[::1]"],
+  ]) {
+    const file = fileWith(t, `admin: { listen: "${listen}:${port}", tokenFile: "TOKEN" }`);
+    const { code, stderr } = await postern(["why", "192.0.2.1", "-c", file]);
+    t.equal(code, 1);
+    t.match(stderr, `postern: why: http://${asked}:${port} cannot be reached (E`);
   }
 });
 

@@ -67,8 +67,8 @@ A connection that it made now:
   submission  accepted
 
 What is counted of it:
-  smtp        connections: 2 now, 9 so far, 4 refused; 5 messages, 77 bytes; last seen 5 s ago
-              in the window that began 1 min 1 s ago: 3 connections, 2 messages, 7 recipients, 6 logins tried, 4 failed, 1 new TLS sessions
+  smtp        connections: 2 now, 9 so far, 4 refused; messages 5, bytes 77; last seen 5 s ago
+              in the last window, begun 1 min 1 s ago: connections 3, messages 2, recipients 7, logins tried 6, logins failed 4, new TLS sessions 1
 `,
   );
 });
