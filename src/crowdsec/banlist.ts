@@ -15,7 +15,7 @@ import { NAME_BYTES_MAX, SCENARIOS_MAX, TYPES_MAX } from "./names.ts";
 import { Nest } from "./nest.ts";
 import { NONE, type Rows } from "./rows.ts";
 
-/** 42 MB of IPv4 and some thirty community blocklists; far beyond what a LAPI serves. */
+/** Some thirty times the largest community blocklist, and 42 MB of IPv4 addresses. */
 export const DECISIONS_MAX = 2_000_000;
 
 /** Words of the header: which layout this is, then six counts. A list that was kept by another release may have another. */
@@ -34,7 +34,7 @@ interface Shape {
 }
 
 /** What a new list is made of. */
-export interface Contents {
+interface Contents {
   readonly ipv4: number;
   readonly ipv6: number;
   readonly origins: readonly string[];

@@ -11,7 +11,7 @@ import { LAST, lengthOf, tarpitsOf } from "./facts.ts";
 import { type AddressWords, NONE, Rows } from "./rows.ts";
 
 /** Some rows for each place in the directory, which takes 256 KiB at most, as much as stays in a cache. */
-const ROWS_PER_PLACE = 8;
+const ROWS_PER_PLACE = 4;
 const DIRECTORY_BITS_MAX = 16;
 
 export class Nest {

@@ -20,7 +20,7 @@ const ENDS_MAX = 2 ** 32 - 1;
 /** The words behind the address: when it ends, its facts, its parent. */
 const OTHER_WORDS = 3;
 
-export interface Row {
+interface Row {
   readonly address: Address;
   readonly endsSeconds: number;
   readonly facts: number;
@@ -159,9 +159,11 @@ export class Rows {
 
   /** Of the rows from `low` to before `high`, which are in order: the last that does not come behind the probe's first. */
   lastUpTo(probe: Rows, { low, high, byId }: { low: number; high: number; byId: boolean }): number {
+    const first = probe.firstWord(0);
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.compare(middle, probe, 0, byId) <= 0) low = middle + 1;
+      const word = this.firstWord(middle);
+      if (word < first || (word === first && this.compare(middle, probe, 0, byId) <= 0)) low = middle + 1;
       else high = middle;
     }
     return low - 1;

@@ -28,6 +28,10 @@ t.test("parseDuration gives milliseconds when the text is one of Go's forms", as
     t.equal(parseDuration(text)?.toFixed(6), ms.toFixed(6), text);
 });
 
+t.test("parseDuration gives a plain zero when the sign is a minus", async (t) => {
+  for (const text of ["-0", "-0s", "-0h0m"]) t.equal(parseDuration(text), 0, text);
+});
+
 t.test("parseDuration is null when the text is no duration", async (t) => {
   const wrong = [
     "",
