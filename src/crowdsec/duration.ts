@@ -30,5 +30,5 @@ export function parseDuration(text: string): number | null {
   let sumMs = 0;
   for (const [, number, unit] of (match[2] ?? "").matchAll(parts))
     sumMs += Number(number) * unitMs.get(unit!)!;
-  return match[1] === "-" && sumMs > 0 ? -sumMs : sumMs;
+  return match[1] === "-" ? -sumMs : sumMs;
 }

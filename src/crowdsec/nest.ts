@@ -22,7 +22,7 @@ export class Nest {
    */
   readonly #directory: Uint32Array;
   #least = 0;
-  #shift = 31;
+  #shift = 0;
   /** One row, for what is looked up. */
   readonly #probe: Rows;
 
@@ -118,8 +118,8 @@ export class Nest {
   }
 }
 
-/** A power of two, and at least 2: a word cannot be shifted by all of its bits. */
+/** A power of two. */
 function placesFor(count: number): number {
   const bits = Math.floor(Math.log2(Math.max(1, count / ROWS_PER_PLACE)));
-  return 2 ** Math.max(1, Math.min(bits, DIRECTORY_BITS_MAX));
+  return 2 ** Math.min(bits, DIRECTORY_BITS_MAX);
 }
