@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import t from "tap";
 import { parse } from "yaml";
+import { makeCertificate } from "../servers/certificate.ts";
 import { Client } from "../servers/client.ts";
 import { ours, startCrowdsec } from "../servers/crowdsec.ts";
 import { startDovecot } from "../servers/dovecot.ts";
@@ -23,6 +24,9 @@ interface Item {
 const read = (path: string): string => readFileSync(join(ours, path), "utf8");
 const namesIn = (folder: string): string[] =>
   readdirSync(join(ours, folder)).map((file) => basename(file, ".yaml"));
+
+/** Each of the agents that read lines to their end takes three seconds to leave. */
+t.setTimeout(120_000);
 
 const collections = ["postern/postern"];
 const failure =
@@ -87,7 +91,8 @@ t.test("postern/postern-logs reads the same event when a line comes in by any of
 });
 
 t.test("a guesser is banned, and nobody else, when six logins through postern have failed", async (t) => {
-  const dovecot = await startDovecot(t, { trustId: true, quick: true });
+  const dovecot = await startDovecot(t, { quick: true });
+  const { certFile, keyFile } = makeCertificate(makeDirectory(t, "certificate"), "mail.example.test");
   const file = join(makeDirectory(t, "log"), "postern.log");
   const crowdsec = await startCrowdsec(t, {
     collections,
@@ -96,15 +101,18 @@ t.test("a guesser is banned, and nobody else, when six logins through postern ha
   const gateway = await startGateway(
     t,
     {
-      listeners: { imap: behindProxy("imap", "dovecot") },
-      pools: {
-        dovecot: { ...poolOf(dovecot.port("imap"), "id"), tls: { mode: "starttls", verify: "none" } },
-      },
+      listeners: { imaps: { ...behindProxy("imap", "dovecot"), tls: "implicit" } },
+      pools: { dovecot: poolOf(dovecot.port("imapProxy"), "proxy-v2") },
+      tls: { certificates: [{ cert: certFile, key: keyFile }] },
     },
     file,
   );
   const fail = async (ip: string) => {
-    const client = await Client.connect(t, { port: gateway.port("imap"), header: proxyHeader(ip) });
+    const client = await Client.connect(t, {
+      port: gateway.port("imaps"),
+      header: proxyHeader(ip),
+      tls: true,
+    });
     await client.line();
     t.match(await client.imap("LOGIN alice wrong"), /NO \[AUTHENTICATIONFAILED\]/);
     client.close();
