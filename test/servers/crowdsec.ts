@@ -30,7 +30,7 @@ const basics = [
 ];
 
 /** A log and the labels that say what it is: a file, read from its end on and made where it is missing, or a port for syslog. */
-export type Acquisition = ({ readonly file: string } | { readonly udpPort: number }) & {
+type Acquisition = ({ readonly file: string } | { readonly udpPort: number }) & {
   readonly labels: Readonly<Record<string, string>>;
 };
 
@@ -44,7 +44,7 @@ export interface CrowdsecOptions {
 }
 
 /** A decision or an alert, as far as tests look at it. */
-export interface Decision {
+interface Decision {
   readonly id: number;
   readonly origin: string;
   readonly scenario: string;
@@ -53,7 +53,7 @@ export interface Decision {
   readonly value: string;
   readonly duration: string;
 }
-export interface Alert {
+interface Alert {
   readonly id: number;
   readonly scenario: string;
   readonly message: string;
