@@ -147,7 +147,7 @@ export class SmtpWatch implements Watch, Judge {
   #meet(chunk: Uint8Array): void {
     this.#isFresh = false;
     if (this.#options.earlyTalk === "refuse" && this.#answers.awaitsGreeting) this.#finish("early-talk");
-    else if (isForeign(chunk)) this.#finish("not-smtp");
+    else if (isForeign(chunk)) this.#finish("not-smtp", { detail: "no text" });
   }
 
   /** Behind STARTTLS they would be carried into the session that TLS is to protect (CVE-2011-0411). */

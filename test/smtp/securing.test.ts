@@ -201,6 +201,7 @@ t.test("SmtpWatch ends the session when the client's first bytes are no text", a
     ]);
     t.equal(followed.end, end, JSON.stringify(text));
     t.equal(followed.toServer, end === "following" ? text : "");
+    t.equal(followed.watch.conclusion?.detail, end === "following" ? undefined : "no text");
   }
 });
 
