@@ -51,6 +51,9 @@ export const offences = [
   "protocol-violation",
 ] as const;
 
+/** The detail of a `not-smtp` whose first bytes are no text: TLS in the clear, as of a mail program on the wrong port. */
+export const NO_TEXT = "no text";
+
 /**
  * What postern guards a session against although its client has not done it: what a server, or somebody between, slips in
  * ahead of TLS. The session has failed, and is counted among those refused all the same.

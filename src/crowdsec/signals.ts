@@ -5,7 +5,7 @@
  * It is on the way of refused sessions only, costs them a look-up, and holds a bounded number of counts. What the counts come
  * to is not judged here.
  */
-import { isOffence, type Reason } from "../outcome.ts";
+import { isOffence, NO_TEXT, type Reason } from "../outcome.ts";
 import type { LimitEvent, SessionRecord } from "../record.ts";
 
 /**
@@ -46,8 +46,9 @@ export class Signals {
   }
 
   /** A session has ended. */
-  ended(service: string, { client, outcome, reason }: SessionRecord): void {
+  ended(service: string, { client, outcome, reason, detail }: SessionRecord): void {
     if (client === null || reason === null || outcome !== "refused" || !isOffence(reason)) return;
+    if (detail === NO_TEXT) return;
     this.#saw(client.address.text, reason, service);
   }
 

@@ -20,7 +20,7 @@
 import type { Address } from "../address.ts";
 import type { Conclusion, LimitedEvent, Stage, Watch, Witness } from "../dialogue.ts";
 import { bytesOf, joined, Lines, nothing } from "../lines.ts";
-import type { SpokenReason } from "../outcome.ts";
+import { NO_TEXT, type SpokenReason } from "../outcome.ts";
 import { Answers, type Awaited, type Judge } from "./answers.ts";
 import { chunkOf, verbOf } from "./commands.ts";
 import { Content } from "./content.ts";
@@ -147,7 +147,7 @@ export class SmtpWatch implements Watch, Judge {
   #meet(chunk: Uint8Array): void {
     this.#isFresh = false;
     if (this.#options.earlyTalk === "refuse" && this.#answers.awaitsGreeting) this.#finish("early-talk");
-    else if (isForeign(chunk)) this.#finish("not-smtp", { detail: "no text" });
+    else if (isForeign(chunk)) this.#finish("not-smtp", { detail: NO_TEXT });
   }
 
   /** Behind STARTTLS they would be carried into the session that TLS is to protect (CVE-2011-0411). */

@@ -56,6 +56,8 @@ t.test("Signals counts sessions when they were refused for an offence, and no ot
     signals.ended("smtp", ended("nul-byte", outcome));
   }
   signals.ended("smtp", { ...ended("nul-byte"), client: null });
+  // A mail program that begins TLS on the wrong port.
+  signals.ended("smtp", { ...ended("not-smtp"), detail: "no text" });
   t.strictSame(signals.take(2), []);
 });
 

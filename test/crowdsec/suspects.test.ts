@@ -1,8 +1,10 @@
 /** Which signals come to an alert, and all those that never do. */
+import { readFileSync } from "node:fs";
 import t from "tap";
 import { Network } from "../../src/address.ts";
+import { parseDuration } from "../../src/crowdsec/duration.ts";
 import type { Signal } from "../../src/crowdsec/signals.ts";
-import { type Finding, Suspects } from "../../src/crowdsec/suspects.ts";
+import { type Finding, Suspects, scenarios } from "../../src/crowdsec/suspects.ts";
 import { reasons } from "../../src/outcome.ts";
 
 const CLIENT = "203.0.113.9";
@@ -171,4 +173,19 @@ t.test("Suspects forgets the client that was quiet for longest when there are to
   t.ok(suspects.weigh(signal(100, { ip: ip(1), count: 2 })), "touched since");
   t.ok(suspects.weigh(signal(100, { ip: ip(3), count: 3 })), "there still");
   t.equal(suspects.weigh(signal(100, { ip: ip(2), count: 3 })), null, "forgotten");
+});
+
+t.test("scenarios are those of our collection, bucket for bucket", async (t) => {
+  for (const { name, reasons, capacity, leakSeconds } of scenarios) {
+    const file = new URL(`../../deploy/crowdsec/scenarios/${name.split("/")[1]}.yaml`, import.meta.url);
+    const text = readFileSync(file, "utf8");
+    const said = (key: string) => new RegExp(`^${key}: (.*)$`, "m").exec(text)?.[1];
+    t.equal(said("name"), name);
+    t.equal(said("capacity"), String(capacity), name);
+    t.equal(parseDuration(said("leakspeed") ?? ""), leakSeconds * 1000, name);
+    const filtered = [...text.matchAll(/sub_type in \[([^\]]*)\]/g)].flatMap(([, list]) =>
+      Array.from(list!.matchAll(/'([^']+)'/g), ([, reason]) => reason),
+    );
+    t.strictSame(filtered.sort(), [...reasons].sort(), name);
+  }
 });

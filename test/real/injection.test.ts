@@ -5,6 +5,7 @@
 import fc from "fast-check";
 import t, { type Test } from "tap";
 import { Address } from "../../src/address.ts";
+import { Batch } from "../../src/observe/batch.ts";
 import { ThreadLog } from "../../src/observe/threadlog.ts";
 import { reasons } from "../../src/outcome.ts";
 import { End } from "../live/end.ts";
@@ -30,7 +31,7 @@ function linesAbout(client: Address, user: string, method: string): string[] {
   let written = "";
   const log = new ThreadLog({
     level: "debug",
-    backlog: ThreadLog.backlog(),
+    backlog: Batch.backlog(),
     send: (lines) => {
       written += lines;
     },
