@@ -89,17 +89,22 @@ class LapiThread {
         return this.#alerts?.note(message.signals);
       case "stop":
         this.#lapi.close();
-        this.#cache?.finish(this.#live.list.bytes);
+        this.#keeper?.finish(this.#live.list.bytes);
         return process.exit();
       default:
         return message satisfies never;
     }
   }
 
+  /** Keeps the list once there is one: an empty one of our own would pass for LAPI's after the next start. */
+  get #keeper(): Cache | null {
+    return this.#live.isReceived ? this.#cache : null;
+  }
+
   async #update(): Promise<void> {
     const waitMs = await this.#stream.poll();
     this.#post({ type: "status", status: this.#stream.status });
-    this.#cache?.keep(this.#live.list.bytes);
+    this.#keeper?.keep(this.#live.list.bytes);
     setTimeout(() => void this.#update(), waitMs);
   }
 
