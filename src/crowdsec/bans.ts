@@ -11,15 +11,15 @@ import { NONE } from "./rows.ts";
 import type { Shelf } from "./shelf.ts";
 
 export interface EnforcedBans {
-  /** No list was ever received, and nobody is let in without one. */
-  readonly areMissing: boolean;
+  /** No list was ever received, and the client is not let in without one. */
+  areMissingFor(client: Address): boolean;
   judge(client: Address, nowSeconds: number): Ban | null;
   /** Whether there is another list than when this was asked last, and sessions that are open are to be judged by it. */
   concernSessions(): boolean;
 }
 
 export const nobodyBanned: EnforcedBans = {
-  areMissing: false,
+  areMissingFor: () => false,
   judge: () => null,
   concernSessions: () => false,
 };
@@ -37,8 +37,9 @@ export class ThreadBans implements EnforcedBans {
     this.#spared = spared;
   }
 
-  get areMissing(): boolean {
-    return this.#options.onFailure === "closed" && this.#shelf.version === 0;
+  areMissingFor(client: Address): boolean {
+    const isClosed = this.#options.onFailure === "closed" && this.#shelf.version === 0;
+    return isClosed && !this.#spared.contains(client);
   }
 
   judge(client: Address, nowSeconds: number): Ban | null {

@@ -53,14 +53,18 @@ export class LiveList {
   /** False: there would be more than can be held, and the list stays as it is. */
   apply(changes: Changes): boolean {
     const list = merge(changes, this.#clock.seconds());
-    if (list === null) return false;
-    this.#list = list;
-    this.#shelf.publish(list);
-    return true;
+    if (list !== null) this.#hold(list);
+    return list !== null;
   }
 
-  /** Goes on with another process's list, whose clock was so far behind ours. */
-  restore(list: BanList, shiftSeconds: number): boolean {
-    return this.apply(Changes.from(list, { ...this.#terms, shiftSeconds }));
+  /** Goes on with another process's list, whose clock was so far behind ours. One of which nothing holds any more is none. */
+  restore(kept: BanList, shiftSeconds: number): void {
+    const list = merge(Changes.from(kept, { ...this.#terms, shiftSeconds }), this.#clock.seconds());
+    if (list !== null && list.size > 0) this.#hold(list);
+  }
+
+  #hold(list: BanList): void {
+    this.#list = list;
+    this.#shelf.publish(list);
   }
 }

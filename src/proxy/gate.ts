@@ -44,8 +44,8 @@ export interface Gate {
 
 /** Who is banned, as one thread asks for it. */
 export interface Bans {
-  /** No list was ever received, and nobody is let in without one. */
-  readonly areMissing: boolean;
+  /** No list was ever received, and the client is not let in without one. */
+  areMissingFor(client: Address): boolean;
   /** The decision that holds for the client; null: none does. */
   judge(client: Address, nowSeconds: number): Ban | null;
 }

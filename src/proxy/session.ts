@@ -125,7 +125,7 @@ export class Session implements Sweepable, SessionRecord {
     this.ban = this.#judge();
     const { isTaken } = this.#place;
     if (this.ban !== null) return new Banishment(this).begin(this.ban, this.#connection, isTaken);
-    if (gate.bans.areMissing) return this.refuse("ban-list-missing");
+    if (gate.bans.areMissingFor(client.address)) return this.refuse("ban-list-missing");
     if (!isTaken) return this.refuse("max-connections");
     const admission = gate.limiter.connect(client.address, gate.clock.seconds());
     const { excess, refused, lease } = admission;

@@ -84,7 +84,7 @@ function prospect(
     const action = ban.tarpits ? "tarpit" : options.ban.action;
     return { ...refused("banned", `decision ${ban.id} of ${ban.origin}`), action };
   }
-  if (bans.areMissing) return refused("ban-list-missing");
+  if (bans.areMissingFor(client)) return refused("ban-list-missing");
   if (isFull) return refused("max-connections");
   const { connection, securing, next, isException } = limiter.forecast(client, now);
   for (const { excess, ...verdict } of tls === "implicit" ? [connection, securing] : [connection]) {

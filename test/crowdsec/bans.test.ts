@@ -52,13 +52,17 @@ t.test("ThreadBans.judge finds none when the client is in a network that is spar
   t.equal(bans.judge(client, NOW), null);
 });
 
-t.test("ThreadBans.areMissing is true when nobody is let in without a list and there was none", async (t) => {
-  const { bans, shelf } = bansOf(closed);
-  t.ok(bans.areMissing);
-  shelf.publish(BanList.EMPTY);
-  t.notOk(bans.areMissing, "an empty list is one");
-  t.notOk(bansOf(open).bans.areMissing);
-});
+t.test(
+  "ThreadBans.areMissingFor those who are not spared, when nobody is let in without a list",
+  async (t) => {
+    const { bans, shelf } = bansOf(closed, ["203.0.113.8"]);
+    t.ok(bans.areMissingFor(client));
+    t.notOk(bans.areMissingFor(neighbour));
+    shelf.publish(BanList.EMPTY);
+    t.notOk(bans.areMissingFor(client), "an empty list is one");
+    t.notOk(bansOf(open).bans.areMissingFor(client));
+  },
+);
 
 t.test("ThreadBans.concernSessions is true once for each list, where open sessions are to end", async (t) => {
   for (const closeSessions of [true, false]) {

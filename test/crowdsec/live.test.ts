@@ -93,7 +93,15 @@ t.test("LiveList.restore takes another process's list over, with its times moved
     decision("203.0.113.2", { id: 2, endsSeconds: 1001 }),
   );
   const { live, reader } = make();
-  t.ok(live.restore(new BanList(old.list.bytes.slice().buffer), -5));
+  live.restore(new BanList(old.list.bytes.slice().buffer), -5);
   t.match(banOf(reader, "203.0.113.1"), { remainingSeconds: 5 });
   t.equal(banOf(reader, "203.0.113.2"), null, "it has ended meanwhile");
+});
+
+t.test("LiveList.restore takes no list of which nothing holds any more", async (t) => {
+  const { live: old } = make();
+  add(old, decision("203.0.113.1"));
+  const { live } = make();
+  live.restore(new BanList(old.list.bytes.slice().buffer), -60);
+  t.equal(live.isReceived, false);
 });

@@ -14,6 +14,9 @@ class FakeBans implements Bans {
   constructor(ban: Ban | null) {
     this.ban = ban;
   }
+  areMissingFor(): boolean {
+    return this.areMissing;
+  }
   judge(client: Address): Ban | null {
     return client.equals(Address.parse("203.0.113.7")!) ? this.ban : null;
   }

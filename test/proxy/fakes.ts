@@ -176,7 +176,7 @@ interface Surroundings {
   readonly tarpits?: number;
 }
 
-const nobodyBanned: Bans = { areMissing: false, judge: () => null };
+const nobodyBanned: Bans = { areMissingFor: () => false, judge: () => null };
 
 function listening(heard: unknown[][], records: SessionRecord[]): Observer {
   return {

@@ -58,7 +58,7 @@ limits: ${limits}
     thread: 0,
     wire: chooseWire({}),
     certificates,
-    bans: { areMissing: false, judge: () => null },
+    bans: { areMissingFor: () => false, judge: () => null },
     clock: systemClock,
     sessions: new Sessions(systemClock),
     observer,

@@ -20,7 +20,7 @@ const CLIENT = Address.parse("203.0.113.7")!;
 const { certFile, keyFile } = makeCertificate(t.testdir(), "mx.example.test");
 const files = { cert: readFileSync(certFile, "utf8"), key: readFileSync(keyFile, "utf8") };
 
-const nobody: Bans = { areMissing: false, judge: () => null };
+const nobody: Bans = { areMissingFor: () => false, judge: () => null };
 
 const decision: Ban = {
   id: 42,
@@ -95,7 +95,10 @@ t.test("prospects lets a stranger in when nothing speaks against it", async (t) 
 t.test("prospects puts a ban first, then a missing list, the total, and the limits", async (t) => {
   const { ask, limiter, total } = setUp("connectionCount: 1");
   limiter.connect(CLIENT, NOW);
-  const bans = { areMissing: true, judge: (client: Address) => (client.equals(CLIENT) ? decision : null) };
+  const bans = {
+    areMissingFor: () => true,
+    judge: (client: Address) => (client.equals(CLIENT) ? decision : null),
+  };
   const other = Address.parse("203.0.113.8")!;
   t.same(said(ask()), everywhere("connection-count | connections at once: 2, limit 1"));
   t.same(said(ask(other)), {});
@@ -113,7 +116,8 @@ t.test("prospects says what a banned client gets: the listener's choice, or the 
     ...configuration,
     listeners: configuration.listeners.map((each) => ({ ...each, ban: { action: "drop", text: null } })),
   };
-  const judged = (ban: Ban) => ask(CLIENT, { areMissing: false, judge: () => ban }, drops)[0]?.action;
+  const judged = (ban: Ban) =>
+    ask(CLIENT, { areMissingFor: () => false, judge: () => ban }, drops)[0]?.action;
   t.equal(judged(decision), "drop");
   t.equal(judged({ ...decision, tarpits: true }), "tarpit");
 });
