@@ -22,6 +22,7 @@ export interface LogLine {
   readonly peer?: { readonly ip: string; readonly port: number };
   readonly outcome?: string;
   readonly reason?: string | null;
+  readonly decision?: { readonly id: number; readonly origin: string; readonly scenario: string };
   readonly server?: string | null;
   readonly detail?: string;
   readonly smtp?: { readonly mails: number; readonly recipients: number; readonly refused: number };
