@@ -201,8 +201,8 @@ export class Admin {
       const origins = Object.fromEntries(bans?.decisions() ?? []);
       const total = Object.values(origins).reduce((sum, count) => sum + count, 0);
       const age = bans?.ageSeconds() ?? Number.POSITIVE_INFINITY;
-      const received = Number.isFinite(age);
-      return json(200, { total, origins, ageSeconds: received ? age : null, received });
+      const ageSeconds = Number.isFinite(age) ? age : null;
+      return json(200, { total, origins, ageSeconds, received: bans?.isReceived ?? false });
     }
     const address = Address.parse(contains);
     if (address === null) return noAddress;

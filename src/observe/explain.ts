@@ -21,6 +21,8 @@ export interface StandingBan extends Pick<Ban, "id" | "origin" | "scenario" | "t
 
 /** Who is banned, as the control thread knows it; its figures are those of the metrics. */
 export interface BanSource extends Pick<BanFigures, "decisions" | "ageSeconds"> {
+  /** There was a list, though LAPI may not have answered yet: it is from another process's file then. */
+  readonly isReceived: boolean;
   /** All decisions that hold for the address; the one that is obeyed before the others comes first. */
   covering(address: Address): readonly StandingBan[];
 }

@@ -164,6 +164,12 @@ t.test("/api/bans is empty when there is no CrowdSec, or no list yet", async (t)
   }
 });
 
+t.test("/api/bans has a list received, and no age, when it is from a file and LAPI is away", async (t) => {
+  const bans = { ...banSource([standingBan("203.0.113.7")]), ageSeconds: () => Number.POSITIVE_INFINITY };
+  const { get } = await open(t, { sources: { bans } });
+  t.match(await (await get("/api/bans")).json(), { total: 1, ageSeconds: null, received: true });
+});
+
 t.test("Off loopback /api wants the token, and the other pages do not", async (t) => {
   const { get } = await open(t, { host: "0.0.0.0", token: "s3cret" });
   const bearer = (authorization: string) => get("/api/clients", { headers: { authorization } });

@@ -58,6 +58,7 @@ export function banSource(bans: readonly StandingBan[]): BanSource {
   const origins = new Set(bans.map(({ origin }) => origin));
   const count = (origin: string) => bans.filter((ban) => ban.origin === origin).length;
   return {
+    isReceived: bans.length > 0,
     covering: (address) => bans.filter(({ network }) => network.contains(address)),
     decisions: () => Array.from(origins, (origin) => [origin, count(origin)] as const),
     ageSeconds: () => (bans.length === 0 ? Number.POSITIVE_INFINITY : 7),
