@@ -2,10 +2,11 @@
  * The answer about a client in sentences, for people: banned or not, what each listener would do with it now, what is
  * counted of it. Pure.
  */
-import type { BanAnswer, ClientAnswer, CounterAnswer, ListenerAnswer } from "../observe/answer.ts";
+import type { ClientAnswer, CounterAnswer, ListenerAnswer } from "../observe/answer.ts";
 
 /** `nowMs` is the time of day; times are said in the zone of whoever asks. */
-export function whyText({ address, ban, listeners, counters }: ClientAnswer, nowMs: number): string {
+export function whyText(answer: ClientAnswer, nowMs: number): string {
+  const { listeners, counters } = answer;
   const width = Math.max(
     0,
     ...listeners.map(({ listener }) => listener.length),
@@ -13,7 +14,7 @@ export function whyText({ address, ban, listeners, counters }: ClientAnswer, now
   );
   const row = (name: string, text: string) => `  ${name.padEnd(width)}  ${text}`;
   const lines = [
-    ...banLines(address, ban, nowMs),
+    ...banLines(answer, nowMs),
     "",
     "A connection that it made now:",
     ...listeners.map((each) => row(each.listener, listenerText(each))),
@@ -29,7 +30,8 @@ export function printable(line: string): string {
   return line.replace(/\p{C}/gu, "?");
 }
 
-function banLines(address: string, ban: BanAnswer | null, nowMs: number): string[] {
+function banLines({ address, ban, listMissing }: ClientAnswer, nowMs: number): string[] {
+  if (listMissing === true) return [`${address} is on no list: CrowdSec has not given one yet.`];
   if (ban === null) return [`${address} is not banned.`];
   const { id, origin, scenario, type, value, remainingSeconds } = ban;
   const end = localTime(new Date(nowMs + remainingSeconds * 1000));

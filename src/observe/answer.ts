@@ -59,6 +59,8 @@ interface WindowAnswer {
 export interface ClientAnswer {
   readonly address: string;
   readonly ban: BanAnswer | null;
+  /** True: there has been no list of decisions yet, so that nobody can be on it. */
+  readonly listMissing?: boolean;
   readonly listeners: readonly ListenerAnswer[];
   readonly counters: readonly CounterAnswer[];
 }
@@ -113,6 +115,7 @@ const counter: Shape<CounterAnswer> = {
 const client: Shape<ClientAnswer> = {
   address: ["string"],
   ban: (value) => value === null || fits(value, ban),
+  listMissing: ["boolean", "undefined"],
   listeners: (value) => Array.isArray(value) && value.every((each) => fits(each, listener)),
   counters: (value) => Array.isArray(value) && value.every((each) => fits(each, counter)),
 };

@@ -57,6 +57,7 @@ export function explain(
   return {
     address: address.text,
     ban: ban === undefined ? null : banAnswer(ban, nowMs),
+    ...(bans?.isReceived === false ? { listMissing: true } : {}),
     listeners: prospects(address).map(listenerAnswer),
     counters: entriesOf(clients, address).map(counterAnswer),
   };

@@ -79,6 +79,13 @@ t.test("whyText says so when nothing is known of an address", async (t) => {
   t.match(stranger, /\nNothing is counted of it\.\n$/);
 });
 
+t.test("whyText says so when there is no list that an address could be on", async (t) => {
+  t.match(
+    text({ ban: null, listMissing: true }),
+    /^203\.0\.113\.7 is on no list: CrowdSec has not given one yet\.\n\n/,
+  );
+});
+
 t.test("whyText says that a decision is not obeyed when the address is protected", async (t) => {
   const lines = text({ ban: { ...ban, protected: true } }).split("\n");
   t.match(lines[0], "203.0.113.7 is not banned: there is a decision");

@@ -49,6 +49,11 @@ t.test("explain says so when a decision is not obeyed, and when there is none", 
   t.equal(explain(CLIENT, { ...grounds, bans: null }, NOW_MS).ban, null);
 });
 
+t.test("explain says so when there should be a list, and there never was one", async (t) => {
+  const missing = (bans: Grounds["bans"]) => explain(CLIENT, { ...grounds, bans }, NOW_MS).listMissing;
+  t.strictSame([banSource([]), grounds.bans, null].map(missing), [true, undefined, undefined]);
+});
+
 /** Every value in `value`, replaced by `by` in a copy of the whole. */
 function* spoilt(value: unknown, by: unknown): Generator<unknown> {
   yield by;
