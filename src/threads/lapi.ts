@@ -75,10 +75,7 @@ class LapiThread {
   }
 
   start(): void {
-    const kept = this.#live.isReceived ? null : this.#cache?.restore();
-    if (kept != null && BanList.isSound(kept.memory)) {
-      this.#live.restore(new BanList(kept.memory), kept.shiftSeconds);
-    }
+    if (!this.#live.isReceived) this.#restore();
     setInterval(() => this.#tick(), TICK_MS);
     void this.#update();
   }
@@ -99,6 +96,15 @@ class LapiThread {
   /** Keeps the list once there is one: an empty one of our own would pass for LAPI's after the next start. */
   get #keeper(): Cache | null {
     return this.#live.isReceived ? this.#cache : null;
+  }
+
+  #restore(): void {
+    const kept = this.#cache?.restore();
+    if (kept == null || !BanList.isSound(kept.memory)) return;
+    this.#live.restore(new BanList(kept.memory), kept.shiftSeconds);
+    if (!this.#live.isReceived) return;
+    const fields = { decisions: this.#live.size };
+    this.#post({ type: "event", level: "info", event: "decisions-restored", fields });
   }
 
   async #update(): Promise<void> {

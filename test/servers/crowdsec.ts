@@ -14,7 +14,7 @@ import type { Test } from "tap";
 import { parse } from "yaml";
 import { type Explained, explained } from "./explained.ts";
 import { freePort } from "./ports.ts";
-import { makeDirectory, startChild, until } from "./process.ts";
+import { type Child, makeDirectory, startChild, until } from "./process.ts";
 
 const run = promisify(execFile);
 
@@ -65,7 +65,7 @@ interface Alert {
 export interface Crowdsec {
   /** Of the local API, without a slash at the end. */
   readonly url: string;
-  /** All that it has said so far. */
+  /** All that it has said since it was started. */
   log(): string;
   /** Gives the bouncer's key. */
   addBouncer(name: string): Promise<string>;
@@ -82,6 +82,8 @@ export interface Crowdsec {
   /** What it makes of whole lines, read at once under these labels; scenarios that overflow give alerts as ever. */
   explain(lines: readonly string[], labels: Readonly<Record<string, string>>): Promise<Explained[]>;
   stop(): Promise<number | null>;
+  /** Starts it again, once it was stopped. */
+  start(): Promise<void>;
 }
 
 export async function startCrowdsec(t: Test, options: CrowdsecOptions = {}): Promise<Crowdsec> {
@@ -99,20 +101,12 @@ export async function startCrowdsec(t: Test, options: CrowdsecOptions = {}): Pro
   const list = async (kind: "alerts" | "decisions"): Promise<Alert[]> =>
     JSON.parse(await cscli(kind, "list", "-a", "-o", "json")) ?? [];
   await cscli("machines", "add", "agent", "--password", "agent", "-u", url, "-f", credentialsFile(directory));
-  const agent = acquisition.length === 0 ? ["-no-cs"] : [];
-  const child = startChild(t, ["crowdsec", "-c", config, ...agent]);
-  const ready = acquisition.length === 0 ? "Local API listening" : "Starting processing data";
-  let over = false;
-  child.ended.finally(() => {
-    over = true;
-  });
-  await until("CrowdSec's start", async () => {
-    if (over) throw new Error(`CrowdSec ended: ${child.stderr()}`);
-    return child.stderr().includes(ready) && (await isUp(url));
-  });
+  const hasAgent = acquisition.length > 0;
+  const launch = () => startDaemon(t, { config, url, hasAgent });
+  let child = await launch();
   return {
     url,
-    log: child.stderr,
+    log: () => child.stderr(),
     addBouncer: (name) => cscli("bouncers", "add", name, "-o", "raw"),
     addMachine: async (name, password) => {
       await cscli("machines", "add", name, "--password", password, "-f", join(directory, `${name}.yaml`));
@@ -128,7 +122,30 @@ export async function startCrowdsec(t: Test, options: CrowdsecOptions = {}): Pro
     cscli,
     explain: (lines, labels) => explain(directory, lines, labels),
     stop: () => child.stop(),
+    start: async () => {
+      child = await launch();
+    },
   };
+}
+
+interface Daemon {
+  readonly config: string;
+  readonly url: string;
+  readonly hasAgent: boolean;
+}
+
+async function startDaemon(t: Test, { config, url, hasAgent }: Daemon): Promise<Child> {
+  const child = startChild(t, ["crowdsec", "-c", config, ...(hasAgent ? [] : ["-no-cs"])]);
+  const ready = hasAgent ? "Starting processing data" : "Local API listening";
+  let over = false;
+  child.ended.finally(() => {
+    over = true;
+  });
+  await until("CrowdSec's start", async () => {
+    if (over) throw new Error(`CrowdSec ended: ${child.stderr()}`);
+    return child.stderr().includes(ready) && (await isUp(url));
+  });
+  return child;
 }
 
 function credentialsFile(directory: string): string {

@@ -24,6 +24,7 @@ export interface LogLine {
   readonly reason?: string | null;
   readonly decision?: { readonly id: number; readonly origin: string; readonly scenario: string };
   readonly server?: string | null;
+  readonly kind?: string;
   readonly detail?: string;
   readonly smtp?: { readonly mails: number; readonly recipients: number; readonly refused: number };
   readonly imap?: { readonly user: string | null; readonly logins: number; readonly failures: number };
