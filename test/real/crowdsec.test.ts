@@ -14,6 +14,7 @@ import { password, startDovecot } from "../servers/dovecot.ts";
 import { behindProxy, poolOf, startGateway } from "../servers/gateway.ts";
 import { startHaproxy } from "../servers/haproxy.ts";
 import { proxyHeader } from "../servers/header.ts";
+import { startPolicy } from "../servers/policy.ts";
 import { startPostfix } from "../servers/postfix.ts";
 import { makeDirectory, until } from "../servers/process.ts";
 import { sendMail } from "../servers/talk.ts";
@@ -29,7 +30,11 @@ const crowdsec = await startCrowdsec(t, {
   acquisition: [{ file, labels: { type: "postern" } }],
 });
 const dovecot = await startDovecot(t, { quick: true });
-const postfix = await startPostfix(t, { dovecot });
+const policy = await startPolicy(t);
+const postfix = await startPostfix(t, {
+  dovecot,
+  settings: { smtpd_end_of_data_restrictions: `check_policy_service inet:127.0.0.1:${policy.port}` },
+});
 const { certFile, keyFile } = makeCertificate(makeDirectory(t, "certificate"), "mail.example.test");
 const gateway = await startGateway(
   t,
@@ -176,6 +181,31 @@ for (const { value, client, neighbour } of banned) {
     await isServed(t, client);
   });
 }
+
+t.test(
+  "a message is delivered, and its client told so, when the ban comes while Postfix thinks it over",
+  async (t) => {
+    const ip = "203.0.113.27";
+    const client = await connect(t, "smtp", ip);
+    await client.reply();
+    await client.smtp("EHLO client.example.org");
+    await client.smtp("MAIL FROM:<carol@example.org>");
+    await client.smtp("RCPT TO:<alice@example.test>");
+    await client.smtp("DATA");
+    policy.hold();
+    client.send("Subject: thought over\r\n\r\nHello.\r\n.\r\n");
+    await policy.asked();
+    await crowdsec.ban(ip);
+    await isRefused(t, "smtp", ip, true);
+    t.equal(client.unread, "", "nothing that may be taken for the message's reply");
+    policy.release();
+    const id = /^250 2\.0\.0 Ok: queued as (\w+)$/.exec(await client.reply())?.[1];
+    t.match(await client.reply(), /^421 /);
+    t.equal(await client.rest(), "");
+    await postfix.log.waitFor(new RegExp(`${id}: .* status=sent`));
+    await crowdsec.unban(ip);
+  },
+);
 
 const guesser = "203.0.113.9";
 const user = "203.0.113.10";
