@@ -284,8 +284,10 @@ export class Session implements Sweepable, SessionRecord {
   /** One that waits to hear whether its message was taken hears that first, and may say nothing else. */
   recheck(): boolean {
     if (this.#tally === null || this.#phase === "farewell" || this.#phase === "over") return false;
+    const isHeld = this.ban !== null;
     const ban = this.#judge();
     this.ban = ban?.tarpits === true ? null : ban;
+    if (this.ban === null && isHeld) this.await("pause", 0);
     if (this.ban === null) return false;
     if (this.#splice?.isCommitted !== true) this.#sendAway();
     else if (this.#phase !== "pause") {
