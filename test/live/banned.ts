@@ -1,9 +1,10 @@
 /** What the tests of bans at a live gateway have in common: clients, what becomes of them, and what is told of it. */
 import type { Test } from "tap";
-import type { Gateway } from "../servers/gateway.ts";
+import { behindProxy, type Gateway, poolOf, startGateway } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
 import { until } from "../servers/process.ts";
 import { End } from "./end.ts";
+import { greeting, startUpstream } from "./upstream.ts";
 
 export const hello = "220 upstream\r\n";
 export const imapHello = "* OK [CAPABILITY IMAP4rev1] upstream\r\n";
@@ -53,4 +54,34 @@ export function eventsAre(gateway: Told, event: string, count: number): Promise<
 export async function api(gateway: Pick<Gateway, "adminUrl">, path: string): Promise<unknown> {
   const response = await fetch(gateway.adminUrl + path, { headers: { connection: "close" } });
   return response.json();
+}
+
+/** A gateway with a listener for each protocol, and servers that greet whoever is let in. */
+export async function startBanning(
+  t: Test,
+  lapi: { readonly url: string },
+  crowdsec: object = {},
+  others: object = {},
+): Promise<Gateway> {
+  const upstream = await startUpstream(t, { script: greeting(hello) });
+  const imap = await startUpstream(t, { script: greeting(imapHello) });
+  return startGateway(t, {
+    listeners: {
+      smtp: behindProxy("smtp", "servers"),
+      imap: behindProxy("imap", "imap"),
+      tcp: behindProxy("tcp", "servers"),
+    },
+    pools: { servers: poolOf(upstream.port, "none"), imap: poolOf(imap.port, "none") },
+    limits: { default: { connectionCount: 0 } },
+    crowdsec: crowdsecAt(lapi.url, crowdsec),
+    drain: "0s",
+    ...others,
+  });
+}
+
+/** How a client fares: let in, or refused with these words. */
+export async function fares(t: Test, gateway: Gateway, source: string): Promise<"served" | "refused"> {
+  const line = await firstLine(t, gateway, source);
+  if (line !== hello && line !== denied(source)) throw new Error(`${source} was told ${line}`);
+  return line === hello ? "served" : "refused";
 }
