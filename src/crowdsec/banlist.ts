@@ -211,7 +211,8 @@ export class BanList {
 
   #name(index: number): string {
     const start = index === 0 ? 0 : this.#nameEnds[index - 1]!;
-    return this.#nameBytes.toString("utf8", start, this.#nameEnds[index]!);
+    // Copied first: who decodes bytes looks at them twice, and these may be written to meanwhile.
+    return Buffer.from(this.#nameBytes.subarray(start, this.#nameEnds[index]!)).toString();
   }
 }
 

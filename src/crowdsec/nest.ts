@@ -63,7 +63,8 @@ export class Nest {
     if (word < this.#least) return NONE;
     const place = this.#placeOf(word);
     const low = this.#directory[place]!;
-    const high = this.#directory[place + 1]!;
+    // In memory that is just being written to there may be anything, and the search has an end even so.
+    const high = Math.min(this.#directory[place + 1]!, this.count);
     return this.rows.lastUpTo(probe, { low, high, byId });
   }
 
@@ -82,7 +83,7 @@ export class Nest {
   find(address: Address, nowSeconds: number): number {
     const { rows } = this;
     let best = NONE;
-    for (let row = this.#seek(address); row !== NONE; row = rows.parent(row)) {
+    for (let row = this.#seek(address); row !== NONE; row = this.#above(row)) {
       if (!this.#holds(row, nowSeconds)) continue;
       if (best === NONE) best = row;
       else if (this.#outweighs(row, best)) best = row;
@@ -95,7 +96,7 @@ export class Nest {
   /** All rows that concern the address now, the narrowest network first. */
   covering(address: Address, nowSeconds: number): number[] {
     const rows: number[] = [];
-    for (let row = this.#seek(address); row !== NONE; row = this.rows.parent(row)) {
+    for (let row = this.#seek(address); row !== NONE; row = this.#above(row)) {
       if (this.#holds(row, nowSeconds)) rows.push(row);
     }
     return rows;
@@ -104,6 +105,12 @@ export class Nest {
   #seek(address: Address): number {
     this.#probe.aim(0, address, LAST);
     return this.lastUpTo(this.#probe, false);
+  }
+
+  /** The row's parent. It is checked for the same reason: the way up has an end, too. */
+  #above(row: number): number {
+    const parent = this.rows.parent(row);
+    return parent < row ? parent : NONE;
   }
 
   #holds(row: number, nowSeconds: number): boolean {

@@ -4,7 +4,7 @@
  *
  * One thread publishes; all others read, and wait for nobody. A new list is written to the place that does not hold, and
  * holds from the moment that the number goes up. So a reader that has seen the same number before and after has read one
- * list, whole. Shared memory that is sent from thread to thread instead stays until each of them happens to collect its
+ * list, whole; one that was held up for two lists' time may have read anything, and reads again. Shared memory that is sent from thread to thread instead stays until each of them happens to collect its
  * garbage, which an idle one does not.
  */
 import { BanList, LIST_BYTES_MAX } from "./banlist.ts";
@@ -40,8 +40,13 @@ export class Shelf {
   read<T>(read: (list: BanList) => T): T {
     for (;;) {
       const { version } = this;
-      const result = read(this.#at(version));
-      if (this.version === version) return result;
+      try {
+        const result = read(this.#at(version));
+        if (this.version === version) return result;
+      } catch (error) {
+        // Half of one list and half of another need not make sense.
+        if (this.version === version) throw error;
+      }
     }
   }
 

@@ -52,6 +52,23 @@ t.test("BanList.find finds the wider network when the narrower one's decision ha
   t.equal(idFor(list, "203.0.113.7", 2000), null);
 });
 
+t.test("BanList.find comes to an end when its memory is being written to", async (t) => {
+  const list = listOf({ 1: "203.0.113.0/24", 2: "203.0.113.7", 3: "203.0.0.0/16", 4: "198.51.100.1" });
+  const words = new Uint32Array(list.bytes.buffer, 0, list.bytes.length >>> 2);
+  const addresses = ["203.0.113.7", "203.0.113.255", "255.255.255.255"].map((text) => Address.parse(text)!);
+  for (const [index, before] of words.entries()) {
+    for (const wrong of [0, 1, 2, 3, list.size, 0x7fffffff, 0x80000000, 0xffffffff]) {
+      words[index] = wrong;
+      for (const address of addresses) {
+        list.find(address, NOW);
+        list.covering(address, NOW);
+      }
+    }
+    words[index] = before;
+  }
+  t.equal(idFor(list, "203.0.113.7"), 2);
+});
+
 t.test("BanList.find finds a ban when a narrower network is to be held", async (t) => {
   const list = applied(BanList.EMPTY, {
     added: [

@@ -72,6 +72,27 @@ t.test("Shelf.read reads again when a list was published meanwhile", async (t) =
 });
 
 t.test(
+  "Shelf.read reads again when what it read makes no sense, but not when that is the list's fault",
+  async (t) => {
+    const { reader, live } = make();
+    add(live, decision("203.0.113.1"));
+    let calls = 0;
+    const size = reader.read((list) => {
+      calls++;
+      if (calls > 1) return list.size;
+      add(live, decision("203.0.113.2"));
+      throw new RangeError("half a list");
+    });
+    t.same([calls, size], [2, 2]);
+    t.throws(() =>
+      reader.read(() => {
+        throw new RangeError("the list's own");
+      }),
+    );
+  },
+);
+
+t.test(
   "LiveList goes on with the list and the origins' numbers that a thread before it has left",
   async (t) => {
     const { memory, live } = make();
