@@ -99,9 +99,13 @@ export class Answers {
     return this.#awaited.length > 0;
   }
 
-  /** Whether the server has been given a message's end, and not yet said whether it takes it. */
-  get owesVerdict(): boolean {
-    return this.#awaited.includes("message") || this.#awaited.includes("last");
+  /**
+   * Whether the server has been given a message's end, and not yet said whether it takes it. The answer to a chunk is awaited
+   * from its command on: that of the newest is not owed yet while its octets are still coming.
+   */
+  owesVerdict(isChunkComing: boolean): boolean {
+    const given = isChunkComing ? this.#awaited.slice(0, -1) : this.#awaited;
+    return given.includes("message") || given.includes("last");
   }
 
   /** Whether the server can take one more command: it does not owe too many answers already. */

@@ -97,7 +97,7 @@ export class SmtpWatch implements Watch, Judge {
   }
 
   get isCommitted(): boolean {
-    return this.#answers.owesVerdict;
+    return this.#answers.owesVerdict(this.#state === "content");
   }
 
   client(chunk: Uint8Array): Uint8Array {

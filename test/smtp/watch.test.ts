@@ -359,3 +359,22 @@ t.test(
     }
   },
 );
+
+t.test("SmtpWatch is committed to the message before while a last chunk's octets are to come", async (t) => {
+  const followed = new Followed().play([
+    ...opening,
+    ["C", `${mail}${rcpt}BDAT 2 LAST\r\na`],
+    ["S", `${ok}${ok}`],
+  ]);
+  t.equal(followed.watch.isCommitted, false);
+  followed.client(bytesOf("b"));
+  t.equal(followed.watch.isCommitted, true);
+  followed.client(bytesOf(`${mail}${rcpt}BDAT 2 LAST\r\nc`));
+  t.equal(followed.watch.isCommitted, true, "to the first, of which nothing was said yet");
+  followed.server(bytesOf(`250 2.0.0 Ok: queued as 12345\r\n${ok}${ok}`));
+  t.equal(followed.watch.isCommitted, false);
+  followed.client(bytesOf("d"));
+  t.equal(followed.watch.isCommitted, true);
+  followed.server(bytesOf("250 2.0.0 Ok: queued as 12346\r\n"));
+  t.equal(followed.watch.isCommitted, false);
+});
