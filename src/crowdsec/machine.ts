@@ -69,7 +69,8 @@ export class Machine {
     if (!("status" in login) || login.status !== 200) return null;
     const { token, expire } = fieldsOf(login.body);
     if (typeof token !== "string" || !bearerToken.test(token)) return null;
-    const lastsMs = Date.parse(String(expire)) - this.#terms.wallMs() - TOKEN_MARGIN_MS;
+    const endsMs = typeof expire === "string" ? Date.parse(expire) : Number.NaN;
+    const lastsMs = endsMs - this.#terms.wallMs() - TOKEN_MARGIN_MS;
     return { text: token, endsMs: this.#terms.clock.milliseconds() + lastsMs };
   }
 }

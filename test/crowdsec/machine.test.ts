@@ -133,12 +133,14 @@ t.test("Machine asks nothing when it cannot log in", async (t) => {
 });
 
 t.test("Machine uses a token once when its end cannot be read", async (t) => {
-  const { asked, machine } = make();
-  asked.answer = ({ path }) =>
-    path === "/v1/watchers/login"
-      ? { status: 200, body: '{"token":"t","expire":"soon"}' }
-      : { status: 200, body: "" };
-  t.same(await machine.get("/v1/heartbeat"), { status: 200, body: "" });
-  await machine.get("/v1/heartbeat");
-  t.equal(asked.requests.length, 4);
+  for (const expire of ['"soon"', "7", '{"toString":1}']) {
+    const { asked, machine } = make();
+    asked.answer = ({ path }) =>
+      path === "/v1/watchers/login"
+        ? { status: 200, body: `{"token":"t","expire":${expire}}` }
+        : { status: 200, body: "" };
+    t.same(await machine.get("/v1/heartbeat"), { status: 200, body: "" });
+    await machine.get("/v1/heartbeat");
+    t.equal(asked.requests.length, 4);
+  }
 });
