@@ -152,6 +152,7 @@ export class DecisionStream {
 
   #miss({ failed, detail }: Fault): number {
     this.#missed++;
+    this.#hasShrunk = false;
     this.#errors[failed] = (this.#errors[failed] ?? 0) + 1;
     this.#isDoubtful ||= this.#missed > 1 || !harmless.has(failed);
     if (!this.#troubles.has(failed)) this.#terms.log("warn", "lapi-failed", { kind: failed, detail });

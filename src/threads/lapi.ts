@@ -26,6 +26,7 @@ const times = { clock: systemClock, wallMs: Date.now, random: Math.random };
 
 class LapiThread {
   readonly #post: (message: FromLapi) => void;
+  readonly #log: Tell;
   readonly #lapi: Lapi;
   readonly #live: LiveList;
   readonly #stream: DecisionStream;
@@ -45,6 +46,7 @@ class LapiThread {
     const lapi = new Lapi(options, version);
     const common = { ...times, lapi, log };
     this.#post = post;
+    this.#log = log;
     this.#lapi = lapi;
     this.#live = new LiveList({ shelf: new Shelf(data.shelf), clock: systemClock, byId: origins.length > 0 });
     this.#stream = new DecisionStream({
@@ -100,11 +102,12 @@ class LapiThread {
 
   #restore(): void {
     const kept = this.#cache?.restore();
-    if (kept == null || !BanList.isSound(kept.memory)) return;
+    if (kept == null) return;
+    if (!BanList.isSound(kept.memory))
+      return this.#log("warn", "ban-cache-refused", { reason: "it is of another release" });
     this.#live.restore(new BanList(kept.memory), kept.shiftSeconds);
     if (!this.#live.isReceived) return;
-    const fields = { decisions: this.#live.size };
-    this.#post({ type: "event", level: "info", event: "decisions-restored", fields });
+    this.#log("info", "decisions-restored", { decisions: this.#live.size });
   }
 
   async #update(): Promise<void> {

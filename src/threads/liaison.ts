@@ -74,9 +74,12 @@ export class Liaison {
     this.#worker = worker;
     worker.on("message", (message: FromLapi) => {
       switch (message.type) {
-        case "status":
-          this.#status = message.status;
+        case "status": {
+          // A thread that takes over has a list, and how old it is, from the one before it.
+          const lastUpdateMs = message.status.lastUpdateMs ?? this.#status.lastUpdateMs;
+          this.#status = { ...message.status, lastUpdateMs };
           return;
+        }
         case "event":
           return log.event(message.level, message.event, message.fields);
         default:

@@ -47,17 +47,21 @@ t.test("DecisionStream takes the second full answer when it is a longer one agai
   );
 });
 
-t.test("DecisionStream still wants a second short answer when a poll between them failed", async (t) => {
-  const { server, list, poll, time, asked } = await startFull(t);
-  server.next(answerWith(1), fake.text("", 500), answerWith(1));
-  time.pass(3_700_000);
-  await poll();
-  await poll();
-  t.equal(list.size, 8);
-  await poll();
-  t.equal(list.size, 1);
-  t.strictSame(asked(), ["full", "full", "full"]);
-});
+t.test(
+  "DecisionStream wants two short answers in a row: a LAPI that fails between them is in trouble",
+  async (t) => {
+    const { server, list, poll, time, asked } = await startFull(t);
+    server.next(answerWith(1), fake.text("", 500), answerWith(1), answerWith(1));
+    time.pass(3_700_000);
+    await poll();
+    await poll();
+    await poll();
+    t.equal(list.size, 8);
+    await poll();
+    t.equal(list.size, 1);
+    t.strictSame(asked(), ["full", "full", "full", "full"]);
+  },
+);
 
 t.test("DecisionStream asks twice for each fall when the list falls twice", async (t) => {
   const { server, list, poll, time } = await startFull(t);
