@@ -192,11 +192,14 @@ t.test(
     await client.smtp("MAIL FROM:<carol@example.org>");
     await client.smtp("RCPT TO:<alice@example.test>");
     await client.smtp("DATA");
+    // Once they are gone, the thread has looked at all its sessions: one of so many is on the same as the message, almost surely.
+    const others = await Promise.all(Array.from({ length: 8 }, () => connect(t, "smtp", ip)));
+    await Promise.all(others.map((other) => other.reply()));
     policy.hold();
     client.send("Subject: thought over\r\n\r\nHello.\r\n.\r\n");
     await policy.asked();
     await crowdsec.ban(ip);
-    await isRefused(t, "smtp", ip, true);
+    await Promise.all(others.map((other) => other.rest()));
     t.equal(client.unread, "", "nothing that may be taken for the message's reply");
     policy.release();
     const id = /^250 2\.0\.0 Ok: queued as (\w+)$/.exec(await client.reply())?.[1];
