@@ -76,7 +76,8 @@ export class UsageMetrics {
   readonly #terms: UsageTerms;
   readonly #trouble: Trouble;
   readonly #startedWallMs: number;
-  #accepted: Readings = new Map();
+  /** Of what was counted before this began, LAPI was told by whoever counted then. */
+  #accepted: Readings;
   #acceptedMs: number;
   #dueMs: number;
   #isUnsupported = false;
@@ -86,6 +87,7 @@ export class UsageMetrics {
     this.#terms = terms;
     this.#trouble = new Trouble("usage-metrics", terms.log);
     this.#startedWallMs = terms.wallMs();
+    this.#accepted = readingsOf(terms.read());
     this.#acceptedMs = terms.clock.milliseconds();
     this.#dueMs = this.#acceptedMs + this.#intervalMs();
   }

@@ -288,3 +288,14 @@ t.test("operatingSystem knows something when it is asked here", async (t) => {
   t.ok(name !== "" && version !== "");
   t.equal(family, process.platform);
 });
+
+t.test("UsageMetrics says nothing of what was counted before it began", async (t) => {
+  const usage = { now: first };
+  const { asked, pass } = make({ read: () => usage.now });
+  const counted = () => itemsOf(asked).filter((item) => !item.startsWith("active"));
+  await pass(INTERVAL_SECONDS);
+  t.same(counted(), ["processed ipv4 0", "processed ipv6 0"]);
+  usage.now = { ...first, processed: { ipv4: 1177, ipv6: 20 } };
+  await pass(INTERVAL_SECONDS);
+  t.same(counted(), ["processed ipv4 2", "processed ipv6 0"]);
+});
