@@ -126,6 +126,11 @@ export class Gateway {
     return this.#crew;
   }
 
+  /** Null: nobody is banned. */
+  get liaison(): Liaison | null {
+    return this.#liaison;
+  }
+
   /** Accepts nobody any more, lets the sessions end within the configured time, then ends. */
   async drain(): Promise<void> {
     this.#state = "draining";

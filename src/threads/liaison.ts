@@ -110,6 +110,11 @@ export class Liaison {
     clearTimeout(timer);
   }
 
+  /** For tests: the thread dies in the midst of its work. */
+  kill(): void {
+    void this.#worker?.terminate();
+  }
+
   #died(lastedMs: number): void {
     this.#worker = null;
     if (this.#isStopping) return;
