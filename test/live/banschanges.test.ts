@@ -109,6 +109,8 @@ t.test("what is no decision is left out with one line a kind, and the others are
   for (const value of ["64496", "64497"]) book.ban(value, scoped("AS"));
   book.ban("XX", scoped("Country"));
   book.ban("alice", scoped("Username"));
+  // To LAPI an address is no network.
+  book.ban("203.0.113.0/24", scoped("Ip"));
   book.ban("203.0.113.9", { duration: "soon" });
   book.ban("203.0.113.9", { duration: "-5m" });
   book.ban("203.0.113.9", { origin: "" });
@@ -121,7 +123,7 @@ t.test("what is no decision is left out with one line a kind, and the others are
   for (const source of ["203.0.113.7", "203.0.113.9", "8.8.8.8"])
     t.equal(await fares(t, gateway, source), "served", source);
   const kinds = {
-    value: 9,
+    value: 10,
     "scope-as": 2,
     "scope-country": 1,
     "scope-other": 1,

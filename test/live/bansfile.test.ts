@@ -5,10 +5,10 @@ import t from "tap";
 import { startBook } from "../servers/book.ts";
 import { proxyHeader } from "../servers/header.ts";
 import { silent } from "../servers/lapi.ts";
-import { makeDirectory } from "../servers/process.ts";
+import { makeDirectory, until } from "../servers/process.ts";
 import { come, events, eventsAre, fares, hello, startBanning } from "./banned.ts";
 import { End } from "./end.ts";
-import { metric, metricIs, readiness } from "./look.ts";
+import { metric, readiness } from "./look.ts";
 
 const client = "203.0.113.7";
 
@@ -22,16 +22,17 @@ t.test("SIGTERM ends a gateway promptly, whatever LAPI does, and its list is lef
   book.ban("198.51.100.7", { duration: "1s" });
   book.ban("2001:db8:bad::/48", { origin: "lists", scenario: "a list" });
   await book.settled();
+  const before = lapi.asked.length;
   lapi.answer = silent;
-  const began = performance.now();
+  await until("a question without an answer", () => lapi.asked.length > before);
+  // A question may be under way for a minute. `stop` is not as patient: it would end the gateway by force.
   t.equal(await first.stop("SIGTERM"), 0);
-  t.ok(performance.now() - began < 10_000, "though a question is not answered");
   t.equal(statSync(cache).mode & 0o777, 0o600);
   await lapi.stop();
 
   const closed = { cache, onFailure: "closed", requireList: true };
   const second = await startBanning(t, lapi, closed);
-  await metricIs(second, 'postern_lapi_errors_total{kind="unreachable"}', 1);
+  await eventsAre(second, "lapi-failed", 1);
   t.equal(await readiness(second), "200 ready", "the old list will do");
   t.equal(await fares(t, second, client), "refused");
   t.equal(await fares(t, second, "203.0.113.8"), "served");
@@ -54,11 +55,11 @@ t.test("a gateway that never had a list leaves none that the next one could take
   await lapi.stop();
   const closed = { cache, onFailure: "closed", requireList: true };
   const first = await startBanning(t, lapi, closed);
-  await metricIs(first, 'postern_lapi_errors_total{kind="unreachable"}', 1);
+  await eventsAre(first, "lapi-failed", 1);
   t.equal(await first.stop(), 0);
   t.equal(existsSync(cache), false);
   const second = await startBanning(t, lapi, closed);
-  await metricIs(second, 'postern_lapi_errors_total{kind="unreachable"}', 1);
+  await eventsAre(second, "lapi-failed", 1);
   t.match(await readiness(second), /^503 /);
   t.match(await (await come(t, second, client)).rest(), /^421 /);
 });
@@ -81,7 +82,7 @@ t.test("a file that is damaged is refused with a line, and is not believed", asy
   for (const [what, bytes] of Object.entries(damages)) {
     writeFileSync(cache, bytes);
     const gateway = await startBanning(t, lapi, { cache });
-    await metricIs(gateway, 'postern_lapi_errors_total{kind="unreachable"}', 1);
+    await eventsAre(gateway, "lapi-failed", 1);
     t.match(events(gateway, "ban-cache-refused"), [{ level: "warn", path: cache, reason: /^its? / }], what);
     t.equal(await fares(t, gateway, client), "served", what);
     await gateway.stop();

@@ -4,11 +4,13 @@ import { Book, startBook } from "../servers/book.ts";
 import { localHeader } from "../servers/header.ts";
 import { type Answer, changes, forbidden, garbage, hungUp, json, text, truncated } from "../servers/lapi.ts";
 import { freePort } from "../servers/ports.ts";
+import { until } from "../servers/process.ts";
 import { come, events, eventsAre, fares, hello, imapHello, startBanning } from "./banned.ts";
 import { End } from "./end.ts";
 import { metric, metricIs, readiness } from "./look.ts";
 
 const client = "203.0.113.7";
+const unreachable = 'postern_lapi_errors_total{kind="unreachable"}';
 const away = "421 4.3.2 gateway.example.test Service not available, try again later\r\n";
 
 t.test(
@@ -20,7 +22,7 @@ t.test(
     t.equal(await readiness(gateway), "200 ready");
     const age = await metric(gateway, "postern_bans_age_seconds");
     t.ok(Number.isNaN(age), "+Inf, which is no number to this reader");
-    await metricIs(gateway, 'postern_lapi_errors_total{kind="unreachable"}', 2);
+    await until("a second try", async () => (await metric(gateway, unreachable)) >= 2);
     t.match(events(gateway, "lapi-failed"), [{ level: "warn", kind: "unreachable", detail: "ECONNREFUSED" }]);
     const { book } = await startBook(t, port);
     book.ban(client);
