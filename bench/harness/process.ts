@@ -4,7 +4,7 @@
  * A child is ended by its pid, at the latest when the bench itself ends. Nothing here knows what a child does.
  */
 import { execFileSync, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
 export interface Child {
@@ -68,6 +68,13 @@ export function cpuMs(pid: number): { readonly userMs: number; readonly systemMs
   // The second field is a name in parentheses, which may hold spaces; utime and stime are the 14th and 15th.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return { userMs: Number(fields[11]) * TICK_MS, systemMs: Number(fields[12]) * TICK_MS };
+}
+
+/** What all threads of a process that still are have used so far, as exactly as the scheduler counts. */
+export function cpuNs(pid: number): number {
+  const tasks = `/proc/${pid}/task`;
+  const used = (task: string) => Number(readFileSync(`${tasks}/${task}/schedstat`, "latin1").split(" ")[0]);
+  return readdirSync(tasks).reduce((sum, task) => sum + used(task), 0);
 }
 
 /** What of a process lies in memory. */

@@ -32,12 +32,16 @@ export interface ProxyOptions {
   readonly cores: Cores;
   /** What clients are shown in TLS; without it they speak in the clear. */
   readonly certificate?: CertificateFiles;
+  /** Where postern's bans come from, and how often it asks; without it nobody is banned. */
+  readonly lapi?: { readonly url: string; readonly updateFrequency: string };
 }
 
 export interface ProxyProcess {
   readonly pid: number;
   /** Where clients connect, one for each of the `routes`. */
   readonly ports: readonly number[];
+  /** Of postern's metrics and health pages. */
+  readonly adminPort: number;
   stop(): Promise<void>;
 }
 
@@ -54,10 +58,10 @@ const pollMs = 20;
 
 export async function startProxy(name: Name, options: ProxyOptions): Promise<ProxyProcess> {
   const directory = mkdtempSync(join(tmpdir(), `bench-${name}-`));
-  const ports = await freePorts(options.routes.length);
+  const [adminPort = 0, ...ports] = await freePorts(1 + options.routes.length);
   const command =
     name === "postern"
-      ? posternCommand(directory, ports, options)
+      ? posternCommand(directory, { ports, adminPort }, options)
       : haproxyCommand(directory, ports, options);
   const child = startChild(command, options.cores);
   const stop = async () => {
@@ -66,12 +70,16 @@ export async function startProxy(name: Name, options: ProxyOptions): Promise<Pro
   };
   for (const port of ports)
     await untilAccepting(name, port).catch((error) => stop().then(() => Promise.reject(error)));
-  return { pid: child.pid, ports, stop };
+  return { pid: child.pid, ports, adminPort, stop };
 }
 
-function posternCommand(directory: string, ports: readonly number[], options: ProxyOptions): string[] {
+function posternCommand(
+  directory: string,
+  { ports, adminPort }: Pick<ProxyProcess, "ports" | "adminPort">,
+  options: ProxyOptions,
+): string[] {
   const file = join(directory, "postern.yaml");
-  const { routes, certificate } = options;
+  const { routes, certificate, lapi } = options;
   const listener = ({ protocol }: Route, index: number) => [
     `to${index}`,
     {
@@ -97,8 +105,9 @@ function posternCommand(directory: string, ports: readonly number[], options: Pr
       tls: { certificates: [{ cert: certificate.certFile, key: certificate.keyFile }] },
     }),
     limits: { default: { connectionCount: connectionsMax, connectionRate: rateMax } },
+    ...(lapi !== undefined && { crowdsec: { ...lapi, apiKey: "bench", cache: join(directory, "bans") } }),
     log: { destination: join(directory, "postern.log") },
-    admin: { listen: "127.0.0.1:0" },
+    admin: { listen: `127.0.0.1:${adminPort}` },
   };
   writeFileSync(file, JSON.stringify(configuration, null, 2));
   return [process.execPath, main, "serve", "-c", file];
