@@ -8,6 +8,7 @@ export interface Sample {
   readonly atMs: number;
   /** By how much it began later, which is the load's own fault. */
   readonly lateMs: number;
+  /** Infinite until it is answered. */
   readonly latencyMs: number;
 }
 
@@ -39,7 +40,11 @@ export class Pace {
     for (; this.#nextMs <= performance.now(); this.#nextMs += this.#intervalMs) {
       const atMs = this.#nextMs;
       const lateMs = performance.now() - atMs;
-      this.#begin(() => this.#samples.push({ atMs, lateMs, latencyMs: performance.now() - atMs }));
+      const sample = { atMs, lateMs, latencyMs: Number.POSITIVE_INFINITY };
+      this.#samples.push(sample);
+      this.#begin(() => {
+        sample.latencyMs = performance.now() - atMs;
+      });
     }
     this.#timer = setTimeout(() => this.#run(), Math.max(0, this.#nextMs - performance.now()));
   }

@@ -127,7 +127,11 @@ export class Talk implements ConnectionOwner {
     }
     this.#leftBytes -= bytes.length;
     if (this.#leftBytes > 0) return;
-    if (this.#leftBytes < 0) return this.#fail(line, "more bytes than awaited");
+    if (this.#leftBytes < 0)
+      return this.#fail(
+        line,
+        `more bytes than awaited in step ${this.#step}: ${Buffer.from(bytes).toString("latin1")}`,
+      );
     this.#step++;
     this.#say(line);
   }
