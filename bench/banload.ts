@@ -34,6 +34,8 @@ const DELTAS = 5;
 /** Postern waits so long between an answer that it has dealt with and the next question; a second, less a tenth. */
 const WAIT_MS = 900;
 
+const POLL_MS = 20;
+
 const GOALS = { delayMs: { atMost: 10 }, pageMs: { atMost: 100 } } as const;
 
 const PHASES = ["quiet", "load", "delta"] as const;
@@ -59,9 +61,10 @@ class Timed extends Talk {
   readonly #greeted: () => void;
   #isGreeted = false;
 
-  constructor(greeted: () => void) {
+  constructor(greeted: () => void, ended: () => void) {
     const over = (fault: string | null) => {
       if (fault !== null) throw new Error(`a session failed: ${fault}`);
+      ended();
     };
     super({ steps: mail.client, opening: nextOpening(), finished: () => {}, over });
     this.#greeted = greeted;
@@ -87,14 +90,16 @@ class Bench {
   readonly #proxy: ProxyProcess;
   readonly #sessions: Pace;
   readonly #pages: Pace;
+  #underWay = 0;
 
   constructor(lapi: StandInLapi, proxy: ProxyProcess) {
     this.#lapi = lapi;
     this.#proxy = proxy;
     const port = proxy.ports[0]!;
-    this.#sessions = new Pace(SESSIONS_PER_SECOND, (answered) =>
-      wire.connect(loopback(port), new Timed(answered)),
-    );
+    this.#sessions = new Pace(SESSIONS_PER_SECOND, (answered) => {
+      this.#underWay++;
+      wire.connect(loopback(port), new Timed(answered, () => this.#underWay--));
+    });
     this.#pages = new Pace(PAGES_PER_SECOND, (answered) => askPage(proxy.adminPort, answered));
   }
 
@@ -113,9 +118,11 @@ class Bench {
     return { quiet, load, delta };
   }
 
-  stop(): void {
+  /** Sessions that are under way are let end: postern would end them when it is stopped. */
+  async stop(): Promise<void> {
     this.#sessions.stop();
     this.#pages.stop();
+    while (this.#underWay > 0) await sleep(POLL_MS);
   }
 
   async #measure(work: () => Promise<readonly Span[]>): Promise<Figures> {
@@ -162,7 +169,7 @@ async function main(): Promise<void> {
   await runSessions(sessionsTo(proxy.ports[0]!), WARM_UP_SESSIONS, PARALLEL);
   const bench = new Bench(lapi, proxy);
   const rounds = await inRounds(roundsAsked(5), () => bench.round());
-  bench.stop();
+  await bench.stop();
   await proxy.stop();
   agent.destroy();
   lapi.stop();
