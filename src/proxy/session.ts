@@ -337,11 +337,7 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   #enter(phase: Phase): void {
-    const { sessions } = this.gate;
-    if (this.#phase === "handshake") sessions.handshakes--;
-    if (this.#phase === "tarpit") sessions.tarpits--;
-    if (phase === "handshake") sessions.handshakes++;
-    if (phase === "tarpit") sessions.tarpits++;
+    this.gate.sessions.changed(this.#phase, phase);
     this.#phase = phase;
   }
 

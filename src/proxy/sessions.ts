@@ -6,6 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../clock.ts";
+import type { Phase } from "./phases.ts";
 
 /** How often deadlines are looked at, and so by how much one may be late. */
 export const SWEEP_MS = 250;
@@ -56,6 +57,14 @@ export class Sessions {
 
   get size(): number {
     return this.#list.length;
+  }
+
+  /** A session waits for something else: of some waits only so many may be at a time. */
+  changed(from: Phase, to: Phase): void {
+    if (from === "handshake") this.handshakes--;
+    if (from === "tarpit") this.tarpits--;
+    if (to === "handshake") this.handshakes++;
+    if (to === "tarpit") this.tarpits++;
   }
 
   nextId(): string {
