@@ -11,7 +11,7 @@ export const outcomes = ["closed", "refused", "failed", "healthcheck", "timeout"
  * - `closed`: ended by either side after the splice began.
  * - `refused`: by postern, see the reason.
  * - `failed`: the upstream or the identity.
- * - `healthcheck`: a load balancer's own check, answered by postern.
+ * - `healthcheck`: a check, a load balancer's own or a monitor's, answered by postern.
  * - `timeout`: a deadline passed while nobody was to blame in particular.
  * - `drained`: cut off at the end of a drain.
  */

@@ -69,6 +69,7 @@ function configurationFor(upstream: Endpoint, logFile: string): Configuration {
         pool: "embedded",
         limits: "default",
         idleTimeoutMs: 60_000,
+        monitors: [],
       },
     ],
     pools: [

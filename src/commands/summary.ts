@@ -26,6 +26,7 @@ export function summary(configuration: Configuration): string {
     lines.push(row("pool", poolText(pool)), row("identity", identityTexts[pool.identity]));
     lines.push(row("limits", limitText(listener, set)));
     lines.push(row("idle", `a session that is silent for ${durationText(listener.idleTimeoutMs)} is ended`));
+    if (listener.monitors.length > 0) lines.push(row("monitors", monitorText(listener.monitors, isRead)));
     lines.push(row("note", noteText(listener, pool, set)));
   }
   return `${lines.join("\n")}\n`;
@@ -190,6 +191,11 @@ function limitText(listener: ListenerOptions, set: LimitOptions): string {
   if (set.exceptions.length > 0) texts.push(`never for ${set.exceptions.join(", ")}`);
   if (set.dryRun) texts.push("dry run: nothing is refused");
   return texts.join("; ");
+}
+
+function monitorText(monitors: readonly string[], isRead: boolean): string {
+  const answer = isRead ? "are answered here" : "hear nothing, and are held until they close";
+  return `${monitors.join(", ")}: only check, and ${answer}; no ban and no limit holds for them, and no server hears of them`;
 }
 
 /** Which limits hold: what nobody should expect of the listener, because it cannot read what passes. */

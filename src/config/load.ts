@@ -87,7 +87,7 @@ function configurationOf(from: Settings, files: Files): Configuration {
 }
 
 function listenerOf(name: string, from: ListenerSettings): ListenerOptions {
-  const { listen, protocol, proxy, tls, ban, smtp, pool, limits, idleTimeout } = from;
+  const { listen, protocol, proxy, tls, ban, smtp, pool, limits, idleTimeout, monitors } = from;
   return {
     name,
     listen,
@@ -99,6 +99,7 @@ function listenerOf(name: string, from: ListenerSettings): ListenerOptions {
     pool,
     limits,
     idleTimeoutMs: idleTimeout ?? idleTimeoutMs[protocol],
+    monitors,
   };
 }
 

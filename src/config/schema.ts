@@ -122,6 +122,12 @@ export const listener = z.strictObject({
     max: "24h",
     says: "How long a session may be silent in both directions. Default: 5m for smtp, 31m for imap and tcp, where a client may rightly be silent for 29 minutes.",
   }).optional(),
+  monitors: z
+    .array(network)
+    .prefault([])
+    .describe(
+      "Networks of clients that only check. They are answered here, as a load balancer's checks are, and no server hears of them.",
+    ),
 });
 
 const poolTlsModes = z.enum(["off", "starttls", "implicit"]);

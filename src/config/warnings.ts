@@ -12,6 +12,7 @@ export function warningsOf(configuration: Configuration): Fault[] {
     ...loginWarnings(configuration),
     ...banWarnings(configuration),
     ...lapiWarnings(configuration),
+    ...monitorWarnings(configuration),
   ];
   for (const { name, identity, tls } of pools) {
     if (identity === "none") {
@@ -104,6 +105,22 @@ function* lapiWarnings({ crowdsec }: Configuration): Generator<Fault> {
   if (usageMetricsIntervalMs > 0 && usageMetricsIntervalMs < USAGE_METRICS_MIN_MS) {
     const message = "shorter than the 10m that CrowdSec asks for at least";
     yield { path: ["crowdsec", "usageMetricsInterval"], message };
+  }
+}
+
+/** The widest networks that can be one's own: 10.0.0.0/8 (RFC 1918) and fc00::/7 (RFC 4193). */
+const OWN_LENGTH_MIN = { 4: 8, 6: 7 } as const;
+
+/** Monitors of which most must be clients. */
+function* monitorWarnings({ listeners }: Configuration): Generator<Fault> {
+  for (const { name, monitors } of listeners) {
+    for (const [index, text] of monitors.entries()) {
+      const network = Network.parse(text);
+      if (network === null || network.length >= OWN_LENGTH_MIN[network.address.family]) continue;
+      const message =
+        "too wide to be monitors alone: a client in it is taken for a check, and nothing of it reaches a server";
+      yield { path: ["listeners", name, "monitors", index], message };
+    }
   }
 }
 

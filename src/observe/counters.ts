@@ -39,7 +39,7 @@ const histogramWidth = (bounds: readonly number[]) => bounds.length + 2;
 
 const LINES_DROPPED = 0;
 
-/** Sessions whose client was known, and those refused for a ban, by the ban's origin; each by the client's family. */
+/** Sessions whose client was known, but for checks, and those refused for a ban, by the ban's origin; each by the client's family. */
 const FAMILIES = [4, 6] as const;
 const CLIENTS = 1;
 const BANNED = CLIENTS + FAMILIES.length;
@@ -101,7 +101,7 @@ export class ThreadCounters {
     this.#add(at + ACTIVE, -1);
     this.#add(at + SESSIONS + outcomes.indexOf(end.outcome), 1);
     const { outcome, reason, client, ban } = end;
-    if (client !== null) this.#add(CLIENTS + familyAt(client), 1);
+    if (client !== null && outcome !== "healthcheck") this.#add(CLIENTS + familyAt(client), 1);
     if (client !== null && ban !== null && reason === "banned") {
       this.#add(BANNED + ban.originIndex * FAMILIES.length + familyAt(client), 1);
     }
@@ -221,7 +221,7 @@ export class Counters {
     return this.#distribution(poolAt(this.#shape, pool), connectSecondsBounds);
   }
 
-  /** Sessions whose client was known. */
+  /** Sessions whose client was known, and came for more than a check. */
   clients(family: 4 | 6): number {
     return this.#sum(CLIENTS + FAMILIES.indexOf(family));
   }

@@ -20,6 +20,8 @@ export interface Gate {
   readonly options: ListenerOptions;
   /** Who sends a PROXY header, and how long it may take; null: this listener takes none. */
   readonly header: { readonly from: Networks; readonly timeoutMs: number } | null;
+  /** Clients that only check: they are answered as a LOCAL header is. */
+  readonly monitors: Networks;
   /** The protocol's words and exchanges; null where postern cannot read the stream (TLS passed through, `tcp`). */
   readonly dialogue: Dialogue | null;
   /** How TLS with clients ends here; null: it does not. */

@@ -1,6 +1,7 @@
 /**
- * A load balancer's own health check (a LOCAL header): postern converses with it in the dialogue's words. Where the
- * stream cannot be read there are none, and the connection is held until the checker closes it.
+ * A health check, be it a load balancer's own (a LOCAL header) or that of a client which only checks: postern converses
+ * with it in the dialogue's words. Where the stream cannot be read there are none, and the connection is held until the
+ * checker closes it. A check is nobody's client: it is not counted as one, and no server hears of it.
  */
 import type { Responder } from "../dialogue.ts";
 import { nothing } from "../lines.ts";
@@ -33,6 +34,7 @@ export class Monitor implements ConnectionOwner {
   }
 
   #greet(connection: Connection, surplus: Uint8Array): void {
+    connection.start();
     if (this.#responder !== null) this.#say(connection, this.#responder.greeting);
     if (surplus.length > 0 && this.#responder?.closing !== true) this.onData(connection, surplus);
   }
@@ -40,7 +42,6 @@ export class Monitor implements ConnectionOwner {
   /** TLS had to begin first. */
   onConnect(connection: Connection): void {
     this.#greet(connection, nothing);
-    connection.start();
   }
 
   onData(connection: Connection, bytes: Uint8Array): void {

@@ -47,4 +47,6 @@ export interface ListenerOptions {
   /** The name of the set of limits. */
   readonly limits: string;
   readonly idleTimeoutMs: number;
+  /** The networks of clients that only check, and that postern answers itself. */
+  readonly monitors: readonly string[];
 }

@@ -5,7 +5,7 @@ import type { Gate } from "./gate.ts";
  * What the session waits for, and so what its deadline means.
  *
  * - `header`: the PROXY header.
- * - `monitor`: a load balancer's check converses with postern itself.
+ * - `monitor`: a health check converses with postern itself.
  * - `handshake`: the client's side of a TLS handshake.
  * - `connect`: an upstream connection.
  * - `greet`: the upstream's greeting, and its belief in the identity.
@@ -39,7 +39,7 @@ export function firstSilenceMs({ dialogue, options }: Gate): number {
 /** A refused client has this long to read its refusal and to close. */
 export const FAREWELL_MS = 2000;
 
-/** How long a load balancer's check may converse. */
+/** How long a health check may converse. */
 export const MONITOR_MS = 30_000;
 
 /** How long a client may take for its side of a TLS handshake: five round trips by way of a satellite, and a lost packet. */

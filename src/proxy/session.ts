@@ -1,8 +1,8 @@
 /**
  * One client's way through the gateway. The methods stand in the order of the way, and the first refusal ends it:
  *
- * accept (total cap, trusted peer) → PROXY header → ban list → limits → TLS, where it comes first and ends here →
- * connect → identity → splice → close → one record.
+ * accept (total cap, trusted peer) → PROXY header → health checks, which leave the way here → ban list → limits → TLS,
+ * where it comes first and ends here → connect → identity → splice → close → one record.
  *
  * The session decides and remembers; the bytes of each step belong to that step's own owner (`Arrival`, `Monitor`,
  * `Handshake`, `Banishment`, `Approach`, `Splice`, `Farewell`), which calls back here. A session never leaves its thread,
@@ -108,7 +108,6 @@ export class Session implements Sweepable, SessionRecord {
   /** The header is whole; `surplus` came behind it and is the session's. */
   arrived(header: Header, surplus: Uint8Array): void {
     if (header.command === "local") return new Monitor(this).begin(this.#connection, surplus);
-    if (this.peer === null) return this.#end("closed", null);
     this.#admit(header.source, header.destination, surplus);
   }
 
@@ -120,8 +119,12 @@ export class Session implements Sweepable, SessionRecord {
 
   #admit(client: AddressAndPort, destination: AddressAndPort, surplus: Uint8Array): void {
     const { gate } = this;
+    const isMonitor = gate.monitors.contains(client.address);
+    // Of a peer that is gone already nothing is taken for true; a check may be that short.
+    if (this.peer === null && !isMonitor) return this.#end("closed", null);
     this.client = client;
     this.#destination = destination;
+    if (isMonitor) return new Monitor(this).begin(this.#connection, surplus);
     this.ban = this.#judge();
     const { isTaken } = this.#place;
     if (this.ban !== null) return new Banishment(this).begin(this.ban, this.#connection, isTaken);

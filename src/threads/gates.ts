@@ -51,6 +51,7 @@ export function makeGates(configuration: Configuration, parts: GateParts): Gate[
       index,
       options,
       header: proxy && { from: new Networks(proxy.from), timeoutMs: proxy.timeoutMs },
+      monitors: new Networks(options.monitors),
       dialogue,
       tls: endsTls ? { side: "server", certificates: certificates! } : null,
       tlsToCome: tls === "starttls" && loginWaits ? { version: null, cipher: null } : null,

@@ -1,9 +1,9 @@
 /**
- * What would become of a connection now, on each listener: a session's first refusals in their order, asked of the same
- * bans, the same total and the same limits, but counting nothing. `Session` has the order; a step that is added there is
+ * What would become of a connection now, on each listener: a session's first turns in their order, asked of the same
+ * monitors, the same bans, the same total and the same limits, but counting nothing. `Session` has the order; a step that is added there is
  * to be added here.
  */
-import type { Address } from "../address.ts";
+import { type Address, Networks } from "../address.ts";
 import type { Clock } from "../clock.ts";
 import type { Configuration } from "../config/options.ts";
 import { type ClientEvent, type Exceeded, Limiter, type Verdict } from "../limits/limiter.ts";
@@ -27,6 +27,7 @@ interface Ground {
 /** As much of a gate as is asked here. */
 interface Wicket {
   readonly options: ListenerOptions;
+  readonly monitors: Networks;
   readonly limiter: Limiter;
   readonly pool: Pool;
 }
@@ -62,7 +63,8 @@ export function prospects(configuration: Configuration, ground: Ground): (client
   const wickets = listeners.map((options) => {
     const scope = scopes.indexOf(scopeOf(configuration, options));
     const pool = pools.find(({ options: { name } }) => name === options.pool)!;
-    return { options, limiter: new Limiter(table, limits[options.limits]!, scope), pool };
+    const limiter = new Limiter(table, limits[options.limits]!, scope);
+    return { options, monitors: new Networks(options.monitors), limiter, pool };
   });
   return (client) => {
     const isFull = Total.isFull(total, maxConnections);
@@ -71,14 +73,18 @@ export function prospects(configuration: Configuration, ground: Ground): (client
 }
 
 function prospect(
-  { options, limiter, pool }: Wicket,
+  { options, monitors, limiter, pool }: Wicket,
   client: Address,
   { bans, clock, isFull }: Pick<Ground, "bans" | "clock"> & { readonly isFull: boolean },
 ): Prospect {
   const now = clock.seconds();
   const { name: listener, proxy, tls } = options;
+  const down = pool.isDown(now) ? [`no server of pool ${options.pool} is up`] : [];
+  const accepted = (...notes: string[]) => ({ listener, refusal: null, action: null, notes });
   const refused = (refusal: Reason, ...notes: string[]) => ({ listener, refusal, action: null, notes });
   if (proxy !== null && !client.isClient) return refused("proxy-source");
+  if (monitors.contains(client))
+    return accepted("one of the monitors: only answered, as a health check", ...down);
   const ban = bans.judge(client, now);
   if (ban !== null) {
     const action = ban.tarpits ? "tarpit" : options.ban.action;
@@ -95,8 +101,7 @@ function prospect(
     notes.push(`let in by dryRun alone (${excessText(connection.excess, connection)})`);
   }
   for (const verdict of next) if (isHeard(verdict.excess, options)) notes.push(nextText(verdict));
-  if (pool.isDown(now)) notes.push(`no server of pool ${options.pool} is up`);
-  return { listener, refusal: null, action: null, notes };
+  return accepted(...notes, ...down);
 }
 
 function nextText(verdict: Exceeded): string {

@@ -182,6 +182,20 @@ crowdsec: ${crowdsec}
   t.equal(row(about("null"), "ban"), undefined, "where nobody is banned");
 });
 
+t.test("summary says who only checks when a listener has monitors", async (t) => {
+  const monitored = (name: string) =>
+    text.replace(new RegExp(`^(  ${name}: .*) }$`, "m"), "$1, monitors: [192.0.2.7, 2001:db8::/64] }");
+  const rows = (file: string) => summary(loaded(file)).match(/^ {2}monitors +.*/gm);
+  const rest = "no ban and no limit holds for them, and no server hears of them";
+  const row = "  monitors  192.0.2.7, 2001:db8::/64: only check";
+  for (const name of ["imap", "submission"]) {
+    t.same(rows(monitored(name)), [`${row}, and are answered here; ${rest}`], name);
+  }
+  for (const name of ["imaps", "sieve"]) {
+    t.same(rows(monitored(name)), [`${row}, and hear nothing, and are held until they close; ${rest}`], name);
+  }
+});
+
 t.test("summary says where the stock lines go when there are any", async (t) => {
   const about = (stockLines: string) =>
     summary(loaded(`${text}log: { stockLines: ${stockLines} }\n`)).match(/^ {2}log +(.*)/m)?.[1];

@@ -27,6 +27,7 @@ t.test("loadConfiguration fills in every default when a file says the least", as
           pool: "postfix",
           limits: "default",
           idleTimeoutMs: 300_000,
+          monitors: [],
         },
       ],
       pools: [

@@ -190,6 +190,7 @@ function listener(
       pool: fc.constantFrom(...pools),
       limits: fc.constantFrom("default", ...sets),
       idleTimeoutMs: fc.integer({ min: 1_000, max: 86_400_000 }),
+      monitors: fc.array(network, { maxLength: 3 }),
     },
     plain,
   );

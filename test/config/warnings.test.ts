@@ -149,6 +149,18 @@ t.test("warningsOf says so when nobody of a family can ever be banned", async (t
   t.same(warningsOf(text("0.0.0.0/0", "").split("crowdsec:")[0]!), [], "where nobody is banned");
 });
 
+t.test("warningsOf says so when monitors are too wide to be monitors alone", async (t) => {
+  const warned = (monitors: string) =>
+    warningsOf(least.replace("pool: postfix", `pool: postfix\n    monitors: [${monitors}]`));
+  const said = (index: number, column: number) =>
+    `7:${column}: listeners.smtp.monitors[${index}]: too wide to be monitors alone: a client in it is taken for a check, and nothing of it reaches a server`;
+  t.same(warned('10.0.0.0/8, 192.0.2.7, "fc00::/7", "2001:db8::1", "::ffff:10.0.0.0/104"'), []);
+  t.same(warned("10.0.0.0/8, 0.0.0.0/0"), [said(1, 28)]);
+  t.same(warned('"::/0"'), [said(0, 16)]);
+  t.same(warned("0.0.0.0/1, 128.0.0.0/1"), [said(0, 16), said(1, 27)]);
+  t.same(warned('192.0.0.0/7, "2000::/3", "fc00::/6"'), [said(0, 16), said(1, 29), said(2, 41)]);
+});
+
 t.test("warningsOf says so when LAPI is spoken to in the clear", async (t) => {
   const warned = (url: string) => warningsOf(`${least}crowdsec:\n  url: ${url}\n  apiKey: s3cret\n`);
   for (const url of [

@@ -187,6 +187,7 @@ t.test(
     const banned = (originIndex: number) =>
       ({ outcome: "refused", reason: "banned", ban: { ...aBan, originIndex } }) as const;
     one?.ended(0, { ...closed, client: client("203.0.113.7") });
+    one?.ended(0, { ...closed, outcome: "healthcheck", client: client("203.0.113.7") });
     one?.ended(0, { ...closed, ...banned(3), client: client("203.0.113.7") });
     two?.ended(1, { ...closed, ...banned(3), client: client("2001:db8::7") });
     two?.ended(1, { ...closed, ...banned(ORIGINS_MAX - 1), client: client("2001:db8::8") });

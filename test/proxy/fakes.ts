@@ -2,7 +2,7 @@
  * A session with nothing real around it: both connections, the clock and the watch are in the test's hands, and what the
  * observer hears is kept. Limits, pool and sessions are the real ones.
  */
-import { Address, type AddressAndPort } from "../../src/address.ts";
+import { Address, type AddressAndPort, Networks } from "../../src/address.ts";
 import type { Conclusion, Dialogue, Stage, Watch, Witness } from "../../src/dialogue.ts";
 import { Limiter } from "../../src/limits/limiter.ts";
 import type { LimitOptions } from "../../src/limits/options.ts";
@@ -168,6 +168,7 @@ const listener: ListenerOptions = {
   pool: "p",
   limits: "default",
   idleTimeoutMs: 1000,
+  monitors: [],
 };
 
 interface Surroundings {
@@ -211,7 +212,7 @@ export function scene(
   sessions.tarpits = tarpits;
   const dialogue: Dialogue = {
     refusal: (reason) => bytesOf(`421 ${reason}\r\n`),
-    monitor: () => ({ greeting: nothing, closing: true, feed: () => nothing }),
+    monitor: (up) => ({ greeting: bytesOf(`check, up: ${up}\r\n`), closing: true, feed: () => nothing }),
     introduce: () => ({ feed: () => ({ kind: "more", send: nothing }) }),
     watch: (_, witness) => {
       witnesses.push(witness);
@@ -222,6 +223,7 @@ export function scene(
     index: 0,
     options: { ...listener, tls, ...options },
     header: null,
+    monitors: new Networks(options.monitors ?? []),
     dialogue,
     tls:
       tls === "off" ? null : { side: "client", trust: new Trust({ verify: "none", name: null, ca: null }) },

@@ -1,6 +1,6 @@
 /**
- * A load balancer's health checks, every way that HAProxy has, for minutes and by the hundred. They have to be content,
- * and neither Postfix nor Dovecot may hear of a single one: a LOCAL header with a reset behind it ends an smtpd, and its
+ * A load balancer's health checks, every way that HAProxy has, for minutes and by the hundred, and monitors that connect
+ * through it or past it. They have to be content, and neither Postfix nor Dovecot may hear of a single one: a LOCAL header with a reset behind it ends an smtpd, and its
  * port is deaf for the minute after.
  */
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,10 +11,16 @@ import { behindProxy, poolOf, startGateway } from "../servers/gateway.ts";
 import { startHaproxy } from "../servers/haproxy.ts";
 import { localHeader, proxyHeader } from "../servers/header.ts";
 import { startPostfix } from "../servers/postfix.ts";
+import { until } from "../servers/process.ts";
 import { sendMail } from "../servers/talk.ts";
 
 const watchMs = 125_000;
 t.setTimeout(watchMs * 3);
+
+/** HAProxy gives its address to whoever comes to its `watched…` ports. */
+const monitor = "198.51.100.99";
+const watched = { monitors: [monitor] };
+const direct = { proxy: { mode: "off" }, monitors: ["127.0.0.1"] };
 
 const dovecot = await startDovecot(t);
 const postfix = await startPostfix(t, { dovecot });
@@ -24,9 +30,14 @@ const gateway = await startGateway(t, {
     submissions: behindProxy("smtp", "submissions", "passthrough"),
     imap: behindProxy("imap", "imap"),
     imaps: behindProxy("imap", "imaps", "passthrough"),
+    watched: { ...behindProxy("smtp", "smtp"), ...watched },
+    watchedImap: { ...behindProxy("imap", "imap"), ...watched },
+    direct: { ...behindProxy("smtp", "submission"), ...direct },
+    directImap: { ...behindProxy("imap", "imap"), ...direct },
   },
   pools: {
     smtp: poolOf(postfix.port("smtpProxy"), "proxy-v2"),
+    submission: poolOf(postfix.port("submissionProxy"), "proxy-v2"),
     submissions: poolOf(postfix.port("submissionsProxy"), "proxy-v2"),
     imap: poolOf(dovecot.port("imapProxy"), "proxy-v2"),
     imaps: poolOf(dovecot.port("imapsProxy"), "proxy-v2"),
@@ -39,6 +50,8 @@ const checks = {
   imap: { to: gateway.port("imap"), check: "imap" },
   submissions: { to: gateway.port("submissions"), check: "local" },
   imaps: { to: gateway.port("imaps"), check: "local" },
+  watched: { to: gateway.port("watched"), client: monitor },
+  watchedImap: { to: gateway.port("watchedImap"), client: monitor },
 } as const;
 const haproxy = await startHaproxy(t, checks);
 postfix.log.mark();
@@ -72,6 +85,35 @@ t.test("200 checkers are harmless when each resets its connection", async (t) =>
   }
   const client = await Client.connect(t, { port: gateway.port("smtp"), header });
   t.match(await client.reply(), /^220 /);
+});
+
+/** How a monitor leaves; each is the client's whole conversation. */
+const visits: readonly ((client: Client, protocol: "smtp" | "imap") => Promise<void>)[] = [
+  async () => {},
+  async (client) => void (await client.line()),
+  async (client, protocol) => {
+    const [last, bye] = protocol === "imap" ? ["x LOGOUT", "* BYE "] : ["QUIT", "221 "];
+    await client.line();
+    client.send(`${last}\r\n`);
+    if (!(await client.line()).startsWith(bye)) throw new Error("a monitor was not seen off");
+  },
+];
+
+t.test("60 monitors are answered at each listener, through HAProxy and directly", async (t) => {
+  for (const [listener, port, protocol] of [
+    ["watched", haproxy.port("watched"), "smtp"],
+    ["watchedImap", haproxy.port("watchedImap"), "imap"],
+    ["direct", gateway.port("direct"), "smtp"],
+    ["directImap", gateway.port("directImap"), "imap"],
+  ] as const) {
+    for (let index = 0; index < 60; index++) {
+      const client = await Client.connect(t, { port });
+      await visits[index % visits.length]!(client, protocol);
+      client.close();
+    }
+    await until(`60 checks at ${listener}`, async () => (await checksAt(listener)) === 60);
+    t.pass(listener);
+  }
 });
 
 t.test("HAProxy sees every server up when it has checked them for two minutes", async (t) => {

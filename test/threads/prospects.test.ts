@@ -128,6 +128,32 @@ t.test("prospects refuses an address that no header may name, where there is a h
   t.same(said(setUp("").ask(loopback)), {});
 });
 
+t.test("prospects says of a monitor that it is answered, before any refusal but the header's", async (t) => {
+  const { ask, limiter, total, configuration, pools } = setUp("connectionCount: 1");
+  const checked = (monitors: string[]): Configuration => ({
+    ...configuration,
+    listeners: configuration.listeners.map((each) => ({ ...each, monitors })),
+  });
+  const bans = { areMissingFor: () => true, judge: () => decision };
+  limiter.connect(CLIENT, NOW);
+  total.enter();
+  total.enter();
+  const monitor = "one of the monitors: only answered, as a health check";
+  const asMonitor = () => said(ask(CLIENT, bans, checked(["192.0.2.0/24", "203.0.113.0/24"])));
+  t.same(asMonitor(), everywhere(monitor));
+  t.same(
+    said(ask(CLIENT, bans, checked(["203.0.113.8"]))),
+    everywhere("banned | reply | decision 42 of crowdsec"),
+  );
+  pools[1]!.failed(pools[1]!.servers[0]!, NOW);
+  const down = `${monitor} | no server of pool imap is up`;
+  t.same(asMonitor(), { ...everywhere(monitor), imap: down, tcp: down });
+  const loopback = Address.parse("127.0.0.1")!;
+  const [behind] = setUp("", "mode: required, from: [10.0.0.0/8], timeout: 1s").configuration.listeners;
+  const headed = { ...configuration, listeners: [{ ...behind!, monitors: ["127.0.0.1"] }] };
+  t.same(said(ask(loopback, nobody, headed)), { smtp: "proxy-source" });
+});
+
 t.test("prospects tells of the commands that would be refused where they are read", async (t) => {
   const { ask, limiter } = setUp("messageRate: 1, recipientRate: 1, authRate: 1, authFailureRate: 1");
   const connected = { client: CLIENT, lease: limiter.connect(CLIENT, NOW).lease };
