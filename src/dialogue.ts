@@ -38,11 +38,20 @@ export interface Dialogue {
   refusal(reason: SpokenReason, client: Address | null): Uint8Array;
   /** Answers a load balancer's health check; `up` says whether the pool has a server. */
   monitor(up: boolean): Responder;
+  /** What an upstream's first bytes, as far as they have come, say about what is to be had of it. */
+  greeting(bytes: Uint8Array): Greeting;
   /** Settles with the upstream what is on the agenda: TLS by STARTTLS, and who the client is by XCLIENT or IMAP ID. */
   introduce(introduction: Introduction, agenda: Agenda): Introducer;
   /** Follows a client's session. `client` is its address, for postern's words. */
   watch(client: Address, witness: Witness): Watch;
 }
+
+/**
+ * - `unknown`: too little has come.
+ * - `unwilling`: the upstream takes nobody now, or not this client. Another may.
+ * - `welcome`: anything else, whatever it is; what follows is the watch's to judge.
+ */
+export type Greeting = "unknown" | "unwilling" | "welcome";
 
 /** One side of a short conversation that postern holds itself. */
 export interface Responder {
@@ -59,6 +68,7 @@ export interface Responder {
  * - `secure`: the upstream waits for TLS to begin; `next` is the step to take inside it.
  * - `done`: all is settled; `greeting` (and whatever the upstream already said behind it) is the first that the client
  *   sees.
+ * - `unwilling`: the upstream's greeting takes nobody; where no other upstream is left the client gets it as a `declined`.
  * - `declined`: the upstream does not want this client and said so itself; `reply` goes to the client as it came, then
  *   the session ends.
  * - `refused`: the upstream does not do what it must; the session must not go on.
@@ -67,7 +77,7 @@ export type IntroductionStep =
   | { readonly kind: "more"; readonly send: Uint8Array }
   | { readonly kind: "secure"; readonly next: IntroductionStep }
   | { readonly kind: "done"; readonly greeting: Uint8Array }
-  | { readonly kind: "declined"; readonly reply: Uint8Array }
+  | { readonly kind: "unwilling" | "declined"; readonly reply: Uint8Array }
   | { readonly kind: "refused"; readonly reason: SpokenReason; readonly detail: string };
 
 export interface Introducer {

@@ -75,7 +75,8 @@ function configurationFor(upstream: Endpoint, logFile: string): Configuration {
     pools: [
       {
         name: "embedded",
-        servers: [upstream],
+        servers: [{ endpoint: upstream, weight: 1, backup: false, maxConnections: 0 }],
+        balance: "roundrobin",
         identity: "proxy-v1",
         tls: { mode: "off", verify: "none", name: null, ca: null },
         connectTimeoutMs: 5000,

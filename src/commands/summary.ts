@@ -6,7 +6,7 @@ import { durationText } from "../config/units.ts";
 import type { CrowdsecOptions } from "../crowdsec/options.ts";
 import type { LimitOptions } from "../limits/options.ts";
 import type { LogOptions } from "../observe/options.ts";
-import type { Identity, PoolOptions, PoolTlsOptions } from "../pools/options.ts";
+import type { Identity, PoolOptions, PoolTlsOptions, ServerOptions } from "../pools/options.ts";
 import type { ListenerOptions } from "../proxy/options.ts";
 import type { MinVersion } from "../tls/options.ts";
 
@@ -156,10 +156,20 @@ function proxyText({ proxy }: ListenerOptions): string {
   return `required within ${durationText(proxy.timeoutMs)}, from ${proxy.from.join(", ")}; others are closed at once`;
 }
 
-function poolText({ name, servers, tls, connectTimeoutMs, greetTimeoutMs }: PoolOptions): string {
+function poolText({ name, servers, balance, tls, connectTimeoutMs, greetTimeoutMs }: PoolOptions): string {
   const times = `connect ${durationText(connectTimeoutMs)}, greet ${durationText(greetTimeoutMs)}`;
   const secured = upstreamTlsText(tls);
-  return `${name}: ${servers.map(endpointText).join(", ")} (${secured === "" ? "" : `${secured}, `}${times})`;
+  const chosen = servers.length === 1 ? "" : ` by ${balance}`;
+  return `${name}: ${servers.map(serverText).join(", ")}${chosen} (${secured === "" ? "" : `${secured}, `}${times})`;
+}
+
+function serverText({ endpoint, weight, backup, maxConnections }: ServerOptions): string {
+  const texts: string[] = [];
+  if (weight > 1) texts.push(`weight ${weight}`);
+  if (backup) texts.push("backup");
+  if (maxConnections > 0) texts.push(`at most ${maxConnections} at once`);
+  const more = texts.length === 0 ? "" : ` (${texts.join(", ")})`;
+  return `${endpointText(endpoint)}${more}`;
 }
 
 function upstreamTlsText({ mode, verify, name, ca }: PoolTlsOptions): string {

@@ -30,7 +30,11 @@ const draft = z.object({
     pool: lenient(listener.shape.pool),
     limits: lenient(listener.shape.limits),
   }),
-  pools: named({ identity: lenient(pool.shape.identity), tls: lenient(pool.shape.tls) }),
+  pools: named({
+    servers: lenient(pool.shape.servers),
+    identity: lenient(pool.shape.identity),
+    tls: lenient(pool.shape.tls),
+  }),
   limits: named({
     timeUnit: lenient(limitSet.shape.timeUnit),
     ipv4PrefixLength: lenient(limitSet.shape.ipv4PrefixLength),
@@ -73,6 +77,7 @@ export function draftOf(value: Readonly<Record<string, unknown>>): Draft {
 export function crossFaults(settings: Draft): Fault[] {
   return [
     ...nameFaults(settings),
+    ...serverFaults(settings),
     ...identityFaults(settings),
     ...protocolFaults(settings),
     ...tlsFaults(settings),
@@ -97,6 +102,19 @@ function* nameFaults({ listeners, pools, limits }: Draft): Generator<Fault> {
         path: ["listeners", name, key],
         message: `no ${things[key]} is named "${wanted}" (known: ${list})`,
       };
+    }
+  }
+}
+
+/** Servers that a pool has twice: they would be one in logs and metrics, and have twice the sessions that they may. */
+function* serverFaults({ pools }: Draft): Generator<Fault> {
+  for (const [name, pool] of Object.entries(pools)) {
+    const known = new Set<string>();
+    for (const [index, { address }] of (pool?.servers ?? []).entries()) {
+      const server = endpointText(address);
+      const message = `${server} is in the list already; a weight makes it count for more`;
+      if (known.has(server)) yield { path: ["pools", name, "servers", index], message };
+      known.add(server);
     }
   }
 }

@@ -104,10 +104,11 @@ function listenerOf(name: string, from: ListenerSettings): ListenerOptions {
 }
 
 function poolOf(name: string, from: PoolSettings, ca: string | null): PoolOptions {
-  const { servers, identity, tls, connectTimeout, greetTimeout } = from;
+  const { servers, balance, identity, tls, connectTimeout, greetTimeout } = from;
   return {
     name,
-    servers,
+    servers: servers.map(({ address: endpoint, ...same }) => ({ endpoint, ...same })),
+    balance,
     identity,
     tls: { ...tls, ca },
     connectTimeoutMs: connectTimeout,

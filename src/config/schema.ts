@@ -155,8 +155,34 @@ const poolTls = z
   .prefault("off")
   .describe("TLS towards the servers. A server that does not begin it gets no client.");
 
+/** So many times another one's share, at most. */
+const WEIGHT_MAX = 256;
+
+/** An address alone stands for a server with nothing special about it. */
+const server = z.union([
+  z.strictObject({
+    address: serverAddress.describe("IP:port."),
+    weight: count({ min: 1, max: WEIGHT_MAX, says: "Its share beside the other servers' weights." }).prefault(
+      1,
+    ),
+    backup: z.boolean().prefault(false).describe("It is used only while no other server can be."),
+    maxConnections: count({
+      min: 0,
+      max: COUNTER_MAX,
+      says: "Sessions on it at the same time; 0 = as many as come.",
+    }).prefault(0),
+  }),
+  serverAddress.transform((address) => ({ address, weight: 1, backup: false, maxConnections: 0 })),
+]);
+
 export const pool = z.strictObject({
-  servers: z.array(serverAddress).min(1).describe("The servers, each as IP:port."),
+  servers: z.array(server).min(1).describe("The servers, each as IP:port or with more to say about it."),
+  balance: z
+    .enum(["roundrobin", "leastconn", "source"])
+    .prefault("roundrobin")
+    .describe(
+      "Which server is next. roundrobin: each in its turn. leastconn: the one with the fewest sessions. source: the same for the same client. All by weight.",
+    ),
   identity: z
     .enum(["proxy-v2", "proxy-v1", "xclient", "id", "none"])
     .describe(

@@ -3,6 +3,7 @@
  * session, and the watch that sees who logs in and keeps clients from naming themselves.
  */
 import type { Dialogue } from "../dialogue.ts";
+import { greetingOf } from "./greeting.ts";
 import { ImapIntroducer } from "./introduce.ts";
 import { monitors } from "./monitor.ts";
 import type { ImapDialogueOptions } from "./options.ts";
@@ -13,6 +14,7 @@ export function imapDialogue(options: ImapDialogueOptions): Dialogue {
   return {
     refusal: options.banText === null ? refusal : refusalWith(options.banText),
     monitor: monitors(options.hostname),
+    greeting: greetingOf,
     introduce: (introduction, agenda) => new ImapIntroducer(introduction, agenda),
     watch: (client, witness) => new ImapWatch(options, client, witness),
   };

@@ -97,7 +97,7 @@ export class ImapIntroducer implements Introducer {
 
   #greet(response: string): IntroductionStep {
     this.#greeting = response;
-    if (isBye(response)) return { kind: "declined", reply: bytesOf(response) };
+    if (isBye(response)) return { kind: "unwilling", reply: bytesOf(response) };
     // PREAUTH too: it would log every client in as somebody.
     if (!/^\* OK /i.test(response)) return this.#refused("greeting is not OK");
     if (this.#awaitsTls) return this.#await("starttls", startTls);

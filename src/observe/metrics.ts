@@ -22,12 +22,13 @@ import {
 import { type Counters, connectSecondsBounds, sessionSecondsBounds } from "./counters.ts";
 import { histogram, type Sample, Series, type SeriesOptions } from "./series.ts";
 
-/** Whether a server takes connections, as far as the gateway knows. */
+/** Whether a server takes connections, as far as the gateway knows, and how many it has. */
 export interface ServerState {
   readonly pool: string;
   /** As in the configuration: `192.0.2.1:25`. */
   readonly server: string;
   readonly isUp: boolean;
+  readonly sessions: number;
 }
 
 export interface MetricsSources {
@@ -188,11 +189,13 @@ export class Metrics {
         name: "postern_server_up",
         type: "gauge",
         help: "1 while a server counts as up, 0 while it does not.",
-        read: () =>
-          [...this.#sources.servers()].map(({ pool, server, isUp }) => ({
-            labels: { pool, server },
-            value: Number(isUp),
-          })),
+        read: this.#eachServer(({ isUp }) => Number(isUp)),
+      },
+      {
+        name: "postern_server_sessions",
+        type: "gauge",
+        help: "Sessions that a server has now, those included that it has yet to greet.",
+        read: this.#eachServer(({ sessions }) => sessions),
       },
     ];
   }
@@ -244,6 +247,14 @@ export class Metrics {
 
   #eachListener(read: (listener: number, labels: { listener: string }) => Iterable<Sample>): () => Sample[] {
     return () => this.#sources.listeners.flatMap((name, listener) => [...read(listener, { listener: name })]);
+  }
+
+  #eachServer(value: (server: ServerState) => number): () => Sample[] {
+    return () =>
+      [...this.#sources.servers()].map((state) => {
+        const { pool, server } = state;
+        return { labels: { pool, server }, value: value(state) };
+      });
   }
 
   #ranked(): Ranking {

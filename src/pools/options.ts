@@ -11,6 +11,15 @@ import type { Endpoint } from "../address.ts";
  */
 export type Identity = "proxy-v2" | "proxy-v1" | "xclient" | "id" | "none";
 
+/**
+ * By what the next server is chosen.
+ *
+ * - `roundrobin`: each in its turn, as often as its weight says.
+ * - `leastconn`: the one with the fewest sessions for its weight.
+ * - `source`: the client's own, the same each time while it is up.
+ */
+export type BalanceMode = "roundrobin" | "leastconn" | "source";
+
 /** TLS towards the servers: never begun, by STARTTLS, or before everything else. */
 export interface PoolTlsOptions {
   readonly mode: "off" | "starttls" | "implicit";
@@ -22,9 +31,20 @@ export interface PoolTlsOptions {
   readonly ca: string | null;
 }
 
+export interface ServerOptions {
+  readonly endpoint: Endpoint;
+  /** Its share beside the other servers' weights. */
+  readonly weight: number;
+  /** It is used only while no other server can be. */
+  readonly backup: boolean;
+  /** Sessions on it at the same time, over all threads; 0: as many as come. */
+  readonly maxConnections: number;
+}
+
 export interface PoolOptions {
   readonly name: string;
-  readonly servers: readonly Endpoint[];
+  readonly servers: readonly ServerOptions[];
+  readonly balance: BalanceMode;
   readonly identity: Identity;
   readonly tls: PoolTlsOptions;
   readonly connectTimeoutMs: number;

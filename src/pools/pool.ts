@@ -1,78 +1,153 @@
 /**
  * A pool answers one question: which server, now. It knows no protocol and opens no connection.
  *
- * A server whose last connect failed within `DOWN_SECONDS` counts as down; it is tried when no other is left. What each
- * thread learns stands in shared memory, so that all of them, and the control thread's `/readyz`, see the same.
+ * Servers that are up come first, backups only where none of the others can be had, and those that count as down only
+ * where nothing is up: so a server's return is noticed. Whoever is given a server has taken a slot on it, and gives it
+ * back exactly once; those of a thread that died, the control thread gives back.
  */
-import { type Endpoint, endpointText } from "../address.ts";
+import { type Address, type Endpoint, endpointText } from "../address.ts";
+import { type Balance, BySource, LeastSessions, RoundRobin } from "./balance.ts";
+import { clientHash, textHash } from "./hash.ts";
+import { Health } from "./health.ts";
 import type { PoolOptions } from "./options.ts";
-
-/** Long enough that health checks some seconds apart agree, short enough that a server's return is soon noticed. */
-const DOWN_SECONDS = 15;
+import { Slots } from "./slots.ts";
 
 export interface Server {
   readonly endpoint: Endpoint;
   /** As in the configuration, the log and the metrics. */
   readonly name: string;
+  /** Of the name: a server keeps its clients wherever it stands in the pool. */
+  readonly hash: number;
   /** The server's place in its pool. */
   readonly index: number;
+  readonly weight: number;
 }
+
+/**
+ * - `full`: those that are up have as many sessions as they may.
+ * - `down`: each of them has been tried for this client.
+ */
+export type NoServer = "full" | "down";
 
 export class Pool {
   readonly options: PoolOptions;
   readonly servers: readonly Server[];
-  /** For each server the second at which its last connect failed, plus one; 0: it did not. */
-  readonly #failedAt: Int32Array;
-  #next = 0;
+  /** The servers, and the backups. */
+  readonly #ranks: readonly (readonly Server[])[];
+  readonly #health: Health;
+  readonly #slots: Slots;
+  readonly #balance: Balance;
 
-  static allocate(options: PoolOptions): SharedArrayBuffer {
-    return new SharedArrayBuffer(options.servers.length * Int32Array.BYTES_PER_ELEMENT);
+  static allocate({ servers }: PoolOptions, threads: number): SharedArrayBuffer {
+    const words = servers.length * (Health.WORDS + 1 + threads);
+    return new SharedArrayBuffer(words * Int32Array.BYTES_PER_ELEMENT);
   }
 
-  constructor(options: PoolOptions, memory: SharedArrayBuffer) {
+  /** `thread` counts from 0; -1 is the control thread. */
+  constructor(options: PoolOptions, memory: SharedArrayBuffer, thread: number) {
+    const { servers } = options;
+    const words = new Int32Array(memory);
+    const bounds = servers.map(({ maxConnections }) => maxConnections);
     this.options = options;
-    this.servers = options.servers.map((endpoint, index) => ({
-      endpoint,
-      name: endpointText(endpoint),
-      index,
-    }));
-    this.#failedAt = new Int32Array(memory);
+    this.servers = servers.map(({ endpoint, weight }, index) => {
+      const name = endpointText(endpoint);
+      return { endpoint, name, hash: textHash(name), index, weight };
+    });
+    this.#ranks = [false, true].map((backup) =>
+      this.servers.filter(({ index }) => servers[index]!.backup === backup),
+    );
+    this.#health = new Health(words.subarray(0, servers.length * Health.WORDS));
+    this.#slots = new Slots(words.subarray(servers.length * Health.WORDS), bounds, columnOf(thread));
+    this.#balance = this.#makeBalance(Math.max(thread, 0));
   }
 
-  /**
-   * The next server in turn that is up, or else the next in turn; null when all of them have been `tried` for this client.
-   */
-  pick(tried: ReadonlySet<Server> | null, nowSeconds: number): Server | null {
-    const count = this.servers.length;
-    let second: Server | null = null;
-    for (let step = 0; step < count; step++) {
-      const server = this.servers[(this.#next + step) % count]!;
-      if (tried?.has(server)) continue;
-      if (this.isUp(server, nowSeconds)) {
-        this.#next = server.index + 1;
-        return server;
+  /** The server to try next, on which a slot has been taken; those that were `tried` for this client are left out. */
+  pick(client: Address, tried: ReadonlySet<Server> | null, nowSeconds: number): Server | NoServer {
+    for (const isUp of [true, false]) {
+      let areFull = false;
+      for (const rank of this.#ranks) {
+        const left = rank.filter((server) => !tried?.has(server) && this.isUp(server, nowSeconds) === isUp);
+        const server = this.#take(left, client, nowSeconds);
+        if (server !== null) return server;
+        areFull ||= left.length > 0;
       }
-      second ??= server;
+      if (areFull) return "full";
     }
-    if (second !== null) this.#next = second.index + 1;
-    return second;
+    return "down";
   }
 
-  succeeded(server: Server): void {
-    if (this.#failedAt[server.index] !== 0) Atomics.store(this.#failedAt, server.index, 0);
+  /** The session on it is over. */
+  leave(server: Server): void {
+    this.#slots.give(server.index);
   }
 
+  succeeded(server: Server, nowSeconds: number): void {
+    this.#health.succeeded(server.index, nowSeconds);
+  }
+
+  /** It cannot be had. */
   failed(server: Server, nowSeconds: number): void {
-    Atomics.store(this.#failedAt, server.index, nowSeconds + 1);
+    this.#health.failed(server.index, nowSeconds);
+  }
+
+  /** It cannot be had for this client, which it knows. */
+  failedWith(server: Server, client: Address, nowSeconds: number): void {
+    this.#health.failedWith(server.index, clientHash(client), nowSeconds);
   }
 
   isUp(server: Server, nowSeconds: number): boolean {
-    const failedAt = Atomics.load(this.#failedAt, server.index);
-    return failedAt === 0 || nowSeconds + 1 - failedAt > DOWN_SECONDS;
+    return this.#health.isUp(server.index, nowSeconds);
   }
 
   /** Whether no server is left that is up. */
   isDown(nowSeconds: number): boolean {
     return !this.servers.some((server) => this.isUp(server, nowSeconds));
   }
+
+  /** Whether servers are up, and none of them has room. */
+  isFull(nowSeconds: number): boolean {
+    const up = this.servers.filter((server) => this.isUp(server, nowSeconds));
+    return up.length > 0 && !up.some(({ index }) => this.#slots.hasRoom(index));
+  }
+
+  sessionsOn(server: Server): number {
+    return this.#slots.count(server.index);
+  }
+
+  /** Gives back the slots of a thread that has ended. */
+  reclaim(thread: number): void {
+    this.#slots.reclaim(columnOf(thread));
+  }
+
+  /** Another thread may have taken the last slot meanwhile: then the next is chosen. */
+  #take(servers: readonly Server[], client: Address, nowSeconds: number): Server | null {
+    let open = servers.filter(({ index }) => this.#slots.hasRoom(index));
+    while (open.length > 0) {
+      const chosen = this.#balance.choose(open, client, nowSeconds);
+      if (this.#slots.take(chosen.index)) return chosen;
+      open = open.filter((server) => server !== chosen);
+    }
+    return null;
+  }
+
+  #makeBalance(turnsTaken: number): Balance {
+    const weightOf = (server: Server, nowSeconds: number) =>
+      server.weight * this.#health.share(server.index, nowSeconds);
+    const { balance } = this.options;
+    switch (balance) {
+      case "roundrobin":
+        return new RoundRobin(this.servers, weightOf, turnsTaken);
+      case "leastconn":
+        return new LeastSessions((server) => this.sessionsOn(server), weightOf, turnsTaken);
+      case "source":
+        return new BySource();
+      default:
+        return balance satisfies never;
+    }
+  }
+}
+
+/** The control thread has the first column. */
+function columnOf(thread: number): number {
+  return thread + 1;
 }

@@ -3,8 +3,9 @@
  * write; TLS, where the pool begins it at once; then the exchange that the dialogue conducts (STARTTLS, XCLIENT, IMAP ID).
  *
  * Fails closed: a server that does not take the identity, or with which TLS that is due does not come about, never sees
- * the client. Only one that cannot be connected to is passed over for the next: any other failure is the same on all
- * servers of a pool, or somebody's doing, and is not to be covered up by trying on.
+ * the client, and ends its session: that is the same on all servers of a pool, or somebody's doing, and is not to be
+ * covered up by trying on. One that is not there is passed over for the next: it cannot be connected to, goes away or
+ * says nothing, or its greeting refuses. So the client hears nothing of a server whose greeting has not been looked at.
  */
 import type { Introducer, Introduction, IntroductionStep } from "../dialogue.ts";
 import { nothing } from "../lines.ts";
@@ -12,6 +13,7 @@ import type { Identity } from "../pools/options.ts";
 import type { Connection, ConnectionOwner } from "../wire/wire.ts";
 import type { Gate } from "./gate.ts";
 import { encodeV1, encodeV2 } from "./header.ts";
+import type { Search } from "./search.ts";
 import type { Session } from "./session.ts";
 
 /** The server itself does not want this client, who is told so in the server's own words. */
@@ -22,22 +24,24 @@ const DECLINED = {
 } as const;
 
 /** As much of a session as its approach has to do with. */
-export interface Approaching
-  extends Pick<Session, "reached" | "unreachable" | "introduced" | "concluded" | "fail"> {
+export interface Approaching extends Pick<Session, "reached" | "introduced" | "concluded" | "fail"> {
   readonly gate: Pick<Gate, "pool" | "dialogue" | "upstreamTls">;
 }
 
 /** Owns the upstream connection until the client may be heard. */
 export class Approach implements ConnectionOwner {
   readonly #session: Approaching;
-  #isConnected = false;
+  readonly #search: Pick<Search, "failed" | "unwilling">;
   /** Null where nothing has to be settled in the server's own protocol. */
   #introducer: Introducer | null = null;
   /** What follows TLS; null while none is being begun. */
   #afterTls: (() => void) | null = null;
+  /** What has come of a greeting, where no introducer waits for it. */
+  #greeting: Uint8Array = nothing;
 
-  constructor(session: Approaching) {
+  constructor(session: Approaching, search: Pick<Search, "failed" | "unwilling">) {
     this.#session = session;
+    this.#search = search;
   }
 
   /** The connection is there, or TLS on it is. */
@@ -49,7 +53,6 @@ export class Approach implements ConnectionOwner {
   }
 
   #begin(connection: Connection): void {
-    this.#isConnected = true;
     const { gate } = this.#session;
     const { identity, tls } = gate.pool.options;
     const introduction = this.#session.reached();
@@ -65,12 +68,30 @@ export class Approach implements ConnectionOwner {
   }
 
   #converse(connection: Connection): void {
-    if (this.#introducer === null) this.#introduced(connection, null);
+    if (this.#session.gate.dialogue === null) this.#introduced(connection, null);
     else connection.start();
   }
 
   onData(connection: Connection, bytes: Uint8Array): void {
-    this.#take(connection, this.#introducer!.feed(bytes));
+    if (this.#introducer === null) this.#greet(connection, bytes);
+    else this.#take(connection, this.#introducer.feed(bytes));
+  }
+
+  #greet(connection: Connection, bytes: Uint8Array): void {
+    this.#greeting = this.#greeting.length === 0 ? bytes : Buffer.concat([this.#greeting, bytes]);
+    const greeting = this.#session.gate.dialogue!.greeting(this.#greeting);
+    switch (greeting) {
+      case "unknown":
+        this.#greeting = Uint8Array.from(this.#greeting);
+        return;
+      case "unwilling":
+        if (this.#search.unwilling()) return;
+        return this.#introduced(connection, this.#greeting);
+      case "welcome":
+        return this.#introduced(connection, this.#greeting);
+      default:
+        return greeting satisfies never;
+    }
   }
 
   #take(connection: Connection, step: IntroductionStep): void {
@@ -83,6 +104,9 @@ export class Approach implements ConnectionOwner {
         return this.#secure(connection, () => this.#take(connection, step.next));
       case "done":
         return this.#introduced(connection, step.greeting);
+      case "unwilling":
+        if (this.#search.unwilling()) return;
+        return this.#session.concluded({ ...DECLINED, words: step.reply });
       case "declined":
         return this.#session.concluded({ ...DECLINED, words: step.reply });
       case "refused":
@@ -106,14 +130,15 @@ export class Approach implements ConnectionOwner {
   }
 
   onEnd(): void {
-    this.#session.fail("upstream-unavailable", "closed by the upstream during the identity's exchange");
+    const where = this.#introducer === null ? "before its greeting" : "during the identity's exchange";
+    this.#search.failed("upstream-unavailable", `closed by the upstream ${where}`);
   }
 
   onDrain(): void {}
 
   onError(_connection: Connection, code: string): void {
-    if (!this.#isConnected) this.#session.unreachable(code);
-    else this.#session.fail(this.#afterTls === null ? "upstream-unavailable" : "tls-handshake", code);
+    if (this.#afterTls === null) this.#search.failed("upstream-unavailable", code);
+    else this.#session.fail("tls-handshake", code);
   }
 }
 

@@ -46,6 +46,7 @@ export class Session implements Sweepable, SessionRecord {
   bytesOut = 0;
   inspected: Inspected = "none";
   ban: Ban | null = null;
+  readonly search: Search;
   readonly #connection: Connection;
   readonly #startedMs: number;
   readonly #place: Place;
@@ -54,7 +55,6 @@ export class Session implements Sweepable, SessionRecord {
   #splice: Splice | null = null;
   /** Null before there is a client. */
   #tally: Tally | null = null;
-  readonly #search: Search;
   /** How long it may be silent from now on. */
   #silenceMs: number;
 
@@ -65,11 +65,11 @@ export class Session implements Sweepable, SessionRecord {
     this.#place = new Place(gate);
     this.#startedMs = gate.clock.milliseconds();
     this.#silenceMs = firstSilenceMs(gate);
-    this.#search = new Search(this);
+    this.search = new Search(this);
   }
 
   get server(): string | null {
-    return this.#search.serverName;
+    return this.search.serverName;
   }
 
   /** Of the client's connection, where TLS ends here. */
@@ -163,7 +163,7 @@ export class Session implements Sweepable, SessionRecord {
     if (surplus.length > 0) this.#splice.onData(this.#connection, surplus);
     if (this.#phase === "farewell" || this.#phase === "over") return;
     this.#connection.start();
-    this.#search.begin();
+    this.search.begin();
   }
 
   #handshake(surplus: Uint8Array, then: () => void): void {
@@ -177,22 +177,18 @@ export class Session implements Sweepable, SessionRecord {
     this.#handshake(nothing, () => this.#splice!.secured());
   }
 
-  /** It could not be connected to; `code` is the system's. */
-  unreachable(code: string): void {
-    this.#search.failed("upstream-unavailable", code);
-  }
-
   /** The upstream connection is there. Returns what the upstream is to be told. */
   reached(): Introduction {
-    this.#search.succeeded();
+    this.search.reached();
     this.await("greet", this.gate.pool.options.greetTimeoutMs);
     const tls = this.tls ?? this.gate.tlsToCome;
     return { client: this.client!, destination: this.#destination!, sessionId: this.id, tls };
   }
 
-  /** The identity is out; with `greeting` the upstream has answered to it, and this is what the client sees first. */
+  /** The identity is out; `greeting` is what the client sees first, null where it is not waited for. */
   introduced(greeting: Uint8Array | null): void {
-    this.#splice!.open(this.#search.connection!, greeting);
+    this.search.succeeded();
+    this.#splice!.open(this.search.connection!, greeting);
   }
 
   /** The client may be heard. */
@@ -262,11 +258,10 @@ export class Session implements Sweepable, SessionRecord {
       case "header":
         return this.reject("proxy-timeout");
       case "connect":
-        return this.#search.failed("upstream-timeout", null);
+      case "greet":
+        return this.search.failed("upstream-timeout", null);
       case "handshake":
         return this.#connection.owner.onError(this.#connection, "timeout");
-      case "greet":
-        return this.fail("upstream-timeout");
       case "pause":
         if (this.ban !== null) return this.#sendAway();
         this.flow();
@@ -360,7 +355,7 @@ export class Session implements Sweepable, SessionRecord {
     this.outcome = outcome;
     this.reason = reason;
     this.detail = detail;
-    this.#search.close();
+    this.search.close();
     this.#tally?.leave({ refused: outcome === "refused", bytes: this.bytesIn + this.bytesOut });
   }
 

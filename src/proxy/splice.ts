@@ -49,12 +49,12 @@ export class Splice implements ConnectionOwner {
     return this.#watch?.isCommitted === true;
   }
 
-  /** The upstream knows who the client is. `greeting` is what it already said to the client. */
+  /** The upstream knows who the client is. `greeting` is what it has said to it; null where nobody waits for that. */
   open(upstream: Connection, greeting: Uint8Array | null): void {
     this.#upstream = upstream;
     upstream.owner = this;
-    if (greeting !== null) this.#fromUpstream(greeting);
-    else if (this.#session.gate.dialogue === null) this.#release();
+    if (greeting === null) this.#release();
+    else this.#fromUpstream(greeting);
     if (!this.#client.isPending) this.#upstream?.start();
   }
 
@@ -67,8 +67,7 @@ export class Splice implements ConnectionOwner {
 
   /** What the client may be told when it is postern that ends the session. */
   leave(): Uint8Array {
-    const isOver = this.#held !== null || this.#upstream?.hasEnded === true;
-    return isOver ? nothing : (this.#watch?.leave() ?? nothing);
+    return this.#upstream?.hasEnded === true ? nothing : (this.#watch?.leave() ?? nothing);
   }
 
   /** Neither side has said anything for too long. Behind the upstream's end there is nothing more to say. */
@@ -92,10 +91,9 @@ export class Splice implements ConnectionOwner {
   }
 
   onEnd(connection: Connection): void {
-    if (connection === this.#client) this.#passClientEnd();
-    else if (this.#held !== null)
-      this.#session.fail("upstream-unavailable", "closed by the upstream before its greeting");
-    else if (this.conclusion !== null) this.#conclude(this.conclusion);
+    if (connection === this.#client) return this.#passClientEnd();
+    this.#session.search.leave();
+    if (this.conclusion !== null) this.#conclude(this.conclusion);
     else {
       const words = this.#lost();
       if (words.length > 0) this.#session.broken(words);
@@ -111,9 +109,8 @@ export class Splice implements ConnectionOwner {
     this.#limitRest();
   }
 
-  onError(connection: Connection, code: string): void {
+  onError(connection: Connection): void {
     if (connection === this.#client) this.#session.stop();
-    else if (this.#held !== null) this.#session.fail("upstream-unavailable", code);
     else if (this.conclusion !== null) this.#conclude(this.conclusion);
     // A server that closes over the client's last bytes (a TLS close_notify, say) resets: that is an end like others.
     else if (this.#client.hasEnded || connection.hasEnded) this.#session.concluded(ABANDONED);
@@ -229,7 +226,7 @@ export class Splice implements ConnectionOwner {
   /** The upstream is gone at once, with whatever it was not yet given; the client is heard on. */
   #sever(): void {
     if (this.#upstream === null) return;
-    this.#upstream.close();
+    this.#session.search.close();
     this.#upstream = null;
     this.#listen();
   }

@@ -3,6 +3,7 @@
  * session, and the watch that holds clients to their limits.
  */
 import type { Dialogue } from "../dialogue.ts";
+import { greetingOf } from "./greeting.ts";
 import { SmtpIntroducer } from "./introduce.ts";
 import { monitors } from "./monitor.ts";
 import type { SmtpDialogueOptions } from "./options.ts";
@@ -14,6 +15,7 @@ export function smtpDialogue(options: SmtpDialogueOptions): Dialogue {
   return {
     refusal: refusals(options),
     monitor: monitors(hostname),
+    greeting: greetingOf,
     introduce: (introduction, agenda) => new SmtpIntroducer(hostname, introduction, agenda),
     watch: (client, witness) => new SmtpWatch(options, client, witness),
   };

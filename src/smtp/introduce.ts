@@ -61,6 +61,7 @@ export class SmtpIntroducer implements Introducer {
     const rest = this.#replies.rest();
     switch (this.#stage) {
       case "greeting":
+        if (reply.code >= 400) return { kind: "unwilling", reply: reply.bytes };
         if (reply.code !== 220) return { kind: "declined", reply: reply.bytes };
         if (rest.length > 0) return this.#refused("bytes behind the greeting");
         this.#greeting = reply.bytes;

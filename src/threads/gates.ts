@@ -35,7 +35,7 @@ export function makeGates(configuration: Configuration, parts: GateParts): Gate[
   const { memory, thread, certificates, ...shared } = parts;
   const table = new Table(memory.table, thread);
   const total = new Total(memory.total, thread, maxConnections);
-  const pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!));
+  const pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!, thread));
   const upstreamTls = configuration.pools.map(({ tls }) =>
     tls.mode === "off" ? null : { side: "client" as const, trust: new Trust(tls) },
   );

@@ -72,7 +72,9 @@ export class Gateway {
     this.#log = log;
     this.#stock = stock;
     this.#keeper = keeper;
-    this.#pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!));
+    this.#pools = configuration.pools.map(
+      (options, index) => new Pool(options, memory.pools[index]!, CONTROL),
+    );
     this.#table = new Table(memory.table, CONTROL);
     this.#prospects = prospects(configuration, {
       table: this.#table,
@@ -92,6 +94,7 @@ export class Gateway {
       reclaim: (thread) => {
         if (!this.#table.reclaim(thread)) return false;
         Total.reclaim(memory.total, thread);
+        for (const pool of this.#pools) pool.reclaim(thread);
         const sessions = counters.threadDied(thread);
         log.event("error", "thread-reclaimed", { thread, sessions });
         return true;
@@ -211,7 +214,12 @@ export class Gateway {
     const now = systemClock.seconds();
     for (const pool of this.#pools) {
       for (const server of pool.servers) {
-        yield { pool: pool.options.name, server: server.name, isUp: pool.isUp(server, now) };
+        yield {
+          pool: pool.options.name,
+          server: server.name,
+          isUp: pool.isUp(server, now),
+          sessions: pool.sessionsOn(server),
+        };
       }
     }
   }

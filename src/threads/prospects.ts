@@ -101,6 +101,7 @@ function prospect(
     notes.push(`let in by dryRun alone (${excessText(connection.excess, connection)})`);
   }
   for (const verdict of next) if (isHeard(verdict.excess, options)) notes.push(nextText(verdict));
+  if (pool.isFull(now)) notes.push(`all servers of pool ${options.pool} are full`);
   return accepted(...notes, ...down);
 }
 

@@ -28,7 +28,7 @@ export function allocate(configuration: Configuration): SharedMemory {
     total: Total.allocate(threads),
     counters: Counters.allocate(counterShape(configuration)),
     shelf: crowdsec && Shelf.allocate(),
-    pools: pools.map((pool) => Pool.allocate(pool)),
+    pools: pools.map((pool) => Pool.allocate(pool, threads)),
   };
 }
 

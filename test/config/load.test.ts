@@ -3,7 +3,16 @@
 import { availableParallelism, hostname } from "node:os";
 import fc from "fast-check";
 import t from "tap";
-import { defaultLimits, defaultPoolTls, defaultSmtp, errorsOf, least, load, loaded } from "./fixtures.ts";
+import {
+  defaultLimits,
+  defaultPoolTls,
+  defaultSmtp,
+  errorsOf,
+  least,
+  load,
+  loaded,
+  serverAt,
+} from "./fixtures.ts";
 
 t.test("loadConfiguration fills in every default when a file says the least", async (t) => {
   t.same(load(least), {
@@ -33,7 +42,8 @@ t.test("loadConfiguration fills in every default when a file says the least", as
       pools: [
         {
           name: "postfix",
-          servers: [{ host: "127.0.0.1", port: 25 }],
+          servers: [serverAt("127.0.0.1", 25)],
+          balance: "roundrobin",
           identity: "xclient",
           tls: defaultPoolTls,
           connectTimeoutMs: 5_000,

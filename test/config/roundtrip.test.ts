@@ -10,10 +10,10 @@ import { durationText } from "../../src/config/units.ts";
 import type { CrowdsecOptions } from "../../src/crowdsec/options.ts";
 import type { LimitOptions } from "../../src/limits/options.ts";
 import type { LogOptions, StockDestination } from "../../src/observe/options.ts";
-import type { PoolOptions } from "../../src/pools/options.ts";
+import type { PoolOptions, ServerOptions } from "../../src/pools/options.ts";
 import type { BanOptions, ListenerOptions } from "../../src/proxy/options.ts";
 import { makeCertificate } from "../servers/certificate.ts";
-import { defaultLimits, defaultSmtp, loaded } from "./fixtures.ts";
+import { defaultLimits, defaultSmtp, loaded, serverAt } from "./fixtures.ts";
 
 function listenerEntry(from: ListenerOptions): [string, object] {
   const { name, listen, proxy, ban, smtp, idleTimeoutMs, ...same } = from;
@@ -62,7 +62,7 @@ function logEntry({ stockLines, ...same }: LogOptions): object {
 
 /** The authorities are in a file of the pool's name; a mode alone is the short form. */
 function poolEntry(from: PoolOptions): [string, object] {
-  const { name, servers, identity, tls, connectTimeoutMs, greetTimeoutMs } = from;
+  const { name, servers, balance, identity, tls, connectTimeoutMs, greetTimeoutMs } = from;
   const { mode, verify, ca } = tls;
   const isShort = verify === "none" && tls.name === null && ca === null;
   const times = {
@@ -70,7 +70,14 @@ function poolEntry(from: PoolOptions): [string, object] {
     greetTimeout: durationText(greetTimeoutMs),
   };
   const written = isShort ? mode : { ...tls, ca: ca === null ? null : name };
-  return [name, { servers: servers.map(endpointText), identity, tls: written, ...times }];
+  return [name, { servers: servers.map(serverEntry), balance, identity, tls: written, ...times }];
+}
+
+/** One with nothing special about it is written as its address alone. */
+function serverEntry({ endpoint, ...more }: ServerOptions): string | object {
+  const address = endpointText(endpoint);
+  const isPlain = more.weight === 1 && !more.backup && more.maxConnections === 0;
+  return isPlain ? address : { address, ...more };
 }
 
 const { certFile, keyFile } = makeCertificate(t.testdir(), "mx.example.test");
@@ -198,11 +205,26 @@ function listener(
 
 /** Identities that fit every listener. */
 function pool(name: string): fc.Arbitrary<PoolOptions> {
-  const server = fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) }, plain);
+  const endpoint = fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) }, plain);
+  const plainServer = endpoint.map((at) => serverAt(at.host, at.port));
+  const server = fc.record(
+    {
+      endpoint,
+      weight: fc.integer({ min: 1, max: 256 }),
+      backup: fc.boolean(),
+      maxConnections: fc.oneof(fc.constant(0), fc.nat()),
+    },
+    plain,
+  );
   return fc.record(
     {
       name: fc.constant(name),
-      servers: fc.array(server, { minLength: 1, maxLength: 3 }),
+      servers: fc.uniqueArray(fc.oneof(server, plainServer), {
+        minLength: 1,
+        maxLength: 3,
+        selector: ({ endpoint }) => endpointText(endpoint),
+      }),
+      balance: fc.constantFrom("roundrobin", "leastconn", "source"),
       identity: fc.constantFrom("proxy-v2", "proxy-v1", "none"),
       tls: fc.record(
         {

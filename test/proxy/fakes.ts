@@ -9,7 +9,7 @@ import type { LimitOptions } from "../../src/limits/options.ts";
 import { Table } from "../../src/limits/table.ts";
 import { Total } from "../../src/limits/total.ts";
 import { bytesOf, nothing, textOf } from "../../src/lines.ts";
-import type { PoolOptions } from "../../src/pools/options.ts";
+import type { PoolOptions, ServerOptions } from "../../src/pools/options.ts";
 import { Pool } from "../../src/pools/pool.ts";
 import type { Bans, Gate, Observer } from "../../src/proxy/gate.ts";
 import type { ListenerOptions } from "../../src/proxy/options.ts";
@@ -17,9 +17,9 @@ import { Session } from "../../src/proxy/session.ts";
 import { Sessions } from "../../src/proxy/sessions.ts";
 import type { SessionRecord } from "../../src/record.ts";
 import { Trust } from "../../src/wire/trust.ts";
-import type { TlsFacts } from "../../src/wire/wire.ts";
+import type { TlsFacts, TlsTerms } from "../../src/wire/wire.ts";
 import { type Connection, type ConnectionOwner, nobody } from "../../src/wire/wire.ts";
-import { defaultLimits, defaultSmtp } from "../config/fixtures.ts";
+import { defaultLimits, defaultSmtp, serverAt } from "../config/fixtures.ts";
 
 class FakeConnection implements Connection {
   owner: ConnectionOwner = nobody;
@@ -136,6 +136,9 @@ export interface Scene {
   readonly session: Session;
   readonly client: FakeConnection;
   readonly upstream: FakeConnection;
+  /** One for each server that was tried, `upstream` first. */
+  readonly upstreams: readonly FakeConnection[];
+  readonly pool: Pool;
   readonly watch: FakeWatch;
   readonly witness: Witness;
   readonly table: Table;
@@ -148,14 +151,17 @@ export interface Scene {
   pass(milliseconds: number): void;
 }
 
-const pool: PoolOptions = {
+const poolOptions: PoolOptions = {
   name: "p",
-  servers: [{ host: "127.0.0.1", port: 25 }],
+  servers: [serverAt("127.0.0.1", 25)],
+  balance: "roundrobin",
   identity: "none",
   tls: { mode: "off", verify: "none", name: null, ca: null },
   connectTimeoutMs: 1000,
   greetTimeoutMs: 1000,
 };
+
+const terms: TlsTerms = { side: "client", trust: new Trust({ verify: "none", name: null, ca: null }) };
 
 const listener: ListenerOptions = {
   name: "smtp",
@@ -175,9 +181,21 @@ interface Surroundings {
   readonly bans?: Bans;
   /** How many banned clients are kept waiting already. */
   readonly tarpits?: number;
+  readonly servers?: readonly ServerOptions[];
+  /** Whether the first server takes the connection. */
+  readonly connects?: boolean;
+  readonly dialogue?: Partial<Dialogue>;
 }
 
 const nobodyBanned: Bans = { areMissingFor: () => false, judge: () => null };
+
+/** It has no words but refusals, and takes everything for a welcome. */
+const speechless: Omit<Dialogue, "watch"> = {
+  refusal: (reason) => bytesOf(`421 ${reason}\r\n`),
+  monitor: (up) => ({ greeting: bytesOf(`check, up: ${up}\r\n`), closing: true, feed: () => nothing }),
+  greeting: () => "welcome",
+  introduce: () => ({ feed: () => ({ kind: "more", send: nothing }) }),
+};
 
 function listening(heard: unknown[][], records: SessionRecord[]): Observer {
   return {
@@ -199,46 +217,50 @@ export function scene(
   limits: Partial<LimitOptions> = {},
   tls: "off" | "starttls" | "implicit" = "off",
   options: Partial<ListenerOptions> = {},
-  { bans = nobodyBanned, tarpits = 0 }: Surroundings = {},
+  surroundings: Surroundings = {},
 ): Scene {
+  const { bans = nobodyBanned, connects = true } = surroundings;
   const [client, upstream, watch] = [new FakeConnection(), new FakeConnection(), new FakeWatch()];
+  const upstreams: FakeConnection[] = [];
   const witnesses: Witness[] = [];
-  const heard: unknown[][] = [];
-  const records: SessionRecord[] = [];
+  const [heard, records]: [unknown[][], SessionRecord[]] = [[], []];
   let nowMs = 1000;
   const clock = { seconds: () => Math.floor(nowMs / 1000), milliseconds: () => nowMs };
   const table = new Table(Table.allocate({ entries: 4, threads: 1 }), 0);
   const sessions = new Sessions(clock);
-  sessions.tarpits = tarpits;
+  sessions.tarpits = surroundings.tarpits ?? 0;
   const dialogue: Dialogue = {
-    refusal: (reason) => bytesOf(`421 ${reason}\r\n`),
-    monitor: (up) => ({ greeting: bytesOf(`check, up: ${up}\r\n`), closing: true, feed: () => nothing }),
-    introduce: () => ({ feed: () => ({ kind: "more", send: nothing }) }),
+    ...speechless,
+    ...surroundings.dialogue,
     watch: (_, witness) => {
       witnesses.push(witness);
       return watch;
     },
   };
+  const pool = poolOf(surroundings.servers);
   const gate: Gate = {
     index: 0,
     options: { ...listener, tls, ...options },
     header: null,
     monitors: new Networks(options.monitors ?? []),
     dialogue,
-    tls:
-      tls === "off" ? null : { side: "client", trust: new Trust({ verify: "none", name: null, ca: null }) },
+    tls: tls === "off" ? null : terms,
     tlsToCome: null,
     upstreamTls: null,
     refusesEarlyTalk: false,
     bans,
     limiter: new Limiter(table, { ...defaultLimits, ...limits }, 0),
-    pool: new Pool(pool, Pool.allocate(pool)),
+    pool,
     poolIndex: 0,
     total: new Total(Total.allocate(1), 0, 10),
     wire: {
       name: "net",
       listen: () => Promise.reject(new Error("nobody listens here")),
-      connect: (_, owner) => Object.assign(upstream, { owner }),
+      connect: (_, owner) => {
+        const next = upstreams.length === 0 ? upstream : new FakeConnection();
+        upstreams.push(next);
+        return Object.assign(next, { owner });
+      },
     },
     clock,
     sessions,
@@ -246,11 +268,13 @@ export function scene(
   };
   const session = new Session(gate, client);
   session.accept();
-  if (tls !== "implicit") upstream.owner.onConnect(upstream);
+  if (tls !== "implicit" && connects) upstream.owner.onConnect(upstream);
   return {
     session,
     client,
     upstream,
+    upstreams,
+    pool,
     watch,
     get witness() {
       return witnesses[0]!;
@@ -264,6 +288,11 @@ export function scene(
       sessions.sweep();
     },
   };
+}
+
+function poolOf(servers = poolOptions.servers): Pool {
+  const options = { ...poolOptions, servers };
+  return new Pool(options, Pool.allocate(options, 1), 0);
 }
 
 /** A conclusion with these words. */

@@ -11,6 +11,7 @@ import { Approach, type Approaching } from "../../src/proxy/identity.ts";
 import { smtpDialogue } from "../../src/smtp/dialogue.ts";
 import { Trust } from "../../src/wire/trust.ts";
 import type { Connection, TlsFacts, TlsTerms } from "../../src/wire/wire.ts";
+import { serverAt } from "../config/fixtures.ts";
 
 const client = { address: Address.v4(0xcb007107), port: 40123 };
 const destination = { address: Address.v4(0xc0000219), port: 25 };
@@ -75,10 +76,35 @@ class LoggedConnection implements Connection {
   }
 }
 
-t.test("Approach goes on at once when the pool needs no exchange", async (t) => {
-  t.strictSame(approach({ identity: "proxy-v2" }).log, ["reached", `write ${v2}`, "introduced"]);
-  t.strictSame(approach({ identity: "proxy-v1" }).log, ["reached", `write ${v1}`, "introduced"]);
-  t.strictSame(approach({ identity: "none" }).log, ["reached", "introduced"]);
+t.test("Approach waits for the greeting alone when the pool needs no exchange", async (t) => {
+  for (const [identity, header] of [
+    ["proxy-v2", [`write ${v2}`]],
+    ["proxy-v1", [`write ${v1}`]],
+    ["none", []],
+  ] as const) {
+    const { log, hear } = approach({ identity });
+    t.strictSame(log, ["reached", ...header, "start"]);
+    hear(greeting);
+    t.equal(log.at(-1), `introduced ${greeting}`);
+    const blind = approach({ identity, dialogue: null });
+    t.strictSame(blind.log, ["reached", ...header, "introduced"], "not where nobody can read it");
+  }
+});
+
+t.test("Approach looks for another server when the greeting refuses, in any cuts", async (t) => {
+  for (const reply of ["421 4.3.2 busy\r\n", "450 x\r\n", "554-no\r\n554 no\r\n"]) {
+    for (const another of [true, false]) {
+      const whole = approach({ another });
+      whole.hear(reply);
+      t.strictSame(whole.log.slice(3), ["unwilling", ...(another ? [] : [`introduced ${reply}`])]);
+      const cut = approach({ another });
+      for (const byte of reply.slice(0, 3)) cut.hear(byte);
+      t.strictSame(cut.log.slice(3), ["unwilling", ...(another ? [] : [`introduced ${reply.slice(0, 3)}`])]);
+    }
+  }
+  const teaser = approach({ another: true });
+  teaser.hear("220-wait\r\n");
+  t.equal(teaser.log.at(-1), "introduced 220-wait\r\n", "its first line says enough");
 });
 
 t.test("Approach sends its header in the clear and begins TLS when that is implicit", async (t) => {
@@ -90,7 +116,7 @@ t.test("Approach sends its header in the clear and begins TLS when that is impli
     const { log, secured } = approach({ identity, mode: "implicit" });
     t.strictSame(log, ["reached", ...header, "secure"]);
     secured();
-    t.strictSame(log, ["reached", ...header, "secure", "introduced"]);
+    t.strictSame(log, ["reached", ...header, "secure", "start"]);
   }
 });
 
@@ -136,13 +162,21 @@ t.test("Approach begins TLS by STARTTLS ahead of XCLIENT", async (t) => {
   t.strictSame(log, [...expected, `introduced ${greeting}`]);
 });
 
-t.test("Approach tries the next server only when there was no connection", async (t) => {
+t.test("Approach passes over a server that is not there, or goes away", async (t) => {
   const unreached = approach({ connects: false });
   unreached.fail("ECONNREFUSED");
-  t.strictSame(unreached.log, ["unreachable ECONNREFUSED"]);
-  const broken = approach({ identity: "xclient" });
-  broken.fail("ECONNRESET");
-  t.equal(broken.log.at(-1), "fail upstream-unavailable ECONNRESET");
+  t.strictSame(unreached.log, ["failed upstream-unavailable ECONNREFUSED"]);
+  for (const [identity, when] of [
+    ["proxy-v2", "before its greeting"],
+    ["xclient", "during the identity's exchange"],
+  ] as const) {
+    const broken = approach({ identity });
+    broken.fail("ECONNRESET");
+    t.equal(broken.log.at(-1), "failed upstream-unavailable ECONNRESET");
+    const closed = approach({ identity });
+    closed.approach.onEnd();
+    t.equal(closed.log.at(-1), `failed upstream-unavailable closed by the upstream ${when}`);
+  }
 });
 
 t.test("Approach fails when TLS with the server does", async (t) => {
@@ -156,7 +190,7 @@ t.test("Approach fails when TLS with the server does", async (t) => {
     for (const reply of replies) secured.hear(reply);
     secured.secured();
     secured.fail("ECONNRESET");
-    t.equal(secured.log.at(-1), "fail upstream-unavailable ECONNRESET", "not when something else does");
+    t.equal(secured.log.at(-1), "failed upstream-unavailable ECONNRESET", "not when something else does");
   }
 });
 
@@ -171,12 +205,9 @@ t.test("Approach fails when the server does not do its part of the exchange", as
     t.equal(log.at(-1), ending);
     t.notOk(log.includes("secure"));
   }
-  const closed = approach({ identity: "xclient" });
-  closed.approach.onEnd();
-  t.equal(
-    closed.log.at(-1),
-    "fail upstream-unavailable closed by the upstream during the identity's exchange",
-  );
+  const passed = approach({ identity: "xclient", another: true });
+  passed.hear("554 no\r\n");
+  t.equal(passed.log.at(-1), "unwilling", "unless there is another server");
   const opaque = approach({ identity: "xclient", dialogue: null });
   t.equal(opaque.log.at(-1), "fail identity-refused no dialogue for it");
 });
@@ -197,16 +228,18 @@ interface Setting {
   readonly dialogue?: Dialogue | null;
   /** Whether there is a connection. */
   readonly connects?: boolean;
-  /** Whether what is written stays pending. */
+  /** Whether there is another server to try. */
+  readonly another?: boolean;
 }
 
 /** An approach whose session and connection write down, in one log, what it does with them. */
 function approach(setting: Setting) {
-  const { identity = "proxy-v2", mode = "off", dialogue = smtp, connects = true } = setting;
+  const { identity = "proxy-v2", mode = "off", dialogue = smtp, connects = true, another = false } = setting;
   const log: string[] = [];
   const pool = {
     name: "p",
-    servers: [{ host: "127.0.0.1", port: 25 }],
+    servers: [serverAt("127.0.0.1", 25)],
+    balance: "roundrobin" as const,
     identity,
     tls: { mode, verify: "none" as const, name: null, ca: null },
     connectTimeoutMs: 1000,
@@ -214,7 +247,7 @@ function approach(setting: Setting) {
   };
   const session: Approaching = {
     gate: {
-      pool: new Pool(pool, Pool.allocate(pool)),
+      pool: new Pool(pool, Pool.allocate(pool, 1), 0),
       dialogue,
       upstreamTls: mode === "off" ? null : terms,
     },
@@ -224,11 +257,17 @@ function approach(setting: Setting) {
     },
     introduced: (greeting) =>
       void log.push(greeting === null ? "introduced" : `introduced ${textOf(greeting)}`),
-    unreachable: (code) => void log.push(`unreachable ${code}`),
     concluded: ({ words, detail }) => void log.push(`${detail}: ${textOf(words)}`),
     fail: (reason, detail) => void log.push(`fail ${reason} ${detail}`),
   };
-  const owner = new Approach(session);
+  const search = {
+    failed: (reason: string, detail: string | null) => void log.push(`failed ${reason} ${detail}`),
+    unwilling: () => {
+      log.push("unwilling");
+      return another;
+    },
+  };
+  const owner = new Approach(session, search);
   const connection = new LoggedConnection(owner, log);
   if (connects) owner.onConnect(connection);
   return {

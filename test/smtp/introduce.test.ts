@@ -75,8 +75,9 @@ t.test("SmtpIntroducer reads offers in whatever case they are made", async (t) =
 t.test("SmtpIntroducer passes the server's own refusal on when it does not want the client", async (t) => {
   const full = "421-4.7.0 too many\r\n421 4.7.0 connections from 203.0.113.7\r\n";
   for (const agenda of [naming, securing, both]) {
-    t.strictSame(steps(agenda, [full]), [`declined ${full}`]);
-    t.strictSame(steps(agenda, ["554 5.7.1 no\r\n"]), ["declined 554 5.7.1 no\r\n"]);
+    t.strictSame(steps(agenda, [full]), [`unwilling ${full}`]);
+    t.strictSame(steps(agenda, ["554 5.7.1 no\r\n"]), ["unwilling 554 5.7.1 no\r\n"]);
+    t.strictSame(steps(agenda, ["250 what\r\n"]), ["declined 250 what\r\n"]);
   }
   const introducer = make(naming);
   for (const reply of [greeting, hello, full]) fed(introducer, reply);
@@ -191,8 +192,9 @@ function described(step: IntroductionStep): string {
       return `secure, then ${described(step.next)}`;
     case "done":
       return `done ${textOf(step.greeting)}`;
+    case "unwilling":
     case "declined":
-      return `declined ${textOf(step.reply)}`;
+      return `${step.kind} ${textOf(step.reply)}`;
     case "refused":
       return `refused ${step.reason}: ${step.detail}`;
     default:

@@ -62,7 +62,7 @@ limits: { default: { scope: all, ${limits} } }
     { files },
   );
   const memory = allocate(configuration);
-  const pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!));
+  const pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!, CONTROL));
   const limiter = new Limiter(new Table(memory.table, 0), configuration.limits.default!, 0);
   const ask = (client = CLIENT, bans: Bans = nobody, asked: Configuration = configuration) => {
     const table = new Table(memory.table, CONTROL);

@@ -1,0 +1,80 @@
+/**
+ * What sessions have learnt of the servers: which are down, for how long, and how much of their share those get that
+ * have just come back. It stands in shared memory, so that all threads see the same.
+ *
+ * A server that fails counts as down for a while, and for twice as long each time that it comes back only to fail again.
+ * A session that succeeds ends that at once. What two threads learn in the same instant may count as one.
+ */
+
+/** Long enough that health checks some seconds apart agree, short enough that a server's return is soon noticed. */
+const DOWN_SECONDS = 15;
+
+/** A server that is away for an hour is tried thirty times, and is found within two minutes of its return. */
+const DOWN_SECONDS_MAX = 120;
+
+/** How long a server's share grows that was down: its caches are cold, and all the others' clients would come at once. */
+const SLOW_START_SECONDS = 30;
+
+/** What it begins with: enough to find out whether it works. */
+const SLOW_START_SHARE = 0.1;
+
+/** The words of a server. The second at which it counts as up, 0 where it never was down: whole seconds, and so rounded up. */
+const UP_AT = 0;
+/** How often in a row it has failed after it had come back. */
+const FAILURES = 1;
+/** The hash of the last client with which it failed in a way that may be that client's doing; 0: none. */
+const SUSPECT = 2;
+
+export class Health {
+  static readonly WORDS = 3;
+  readonly #words: Int32Array;
+
+  /** `words` has `WORDS` for each server. */
+  constructor(words: Int32Array) {
+    this.#words = words;
+  }
+
+  isUp(server: number, nowSeconds: number): boolean {
+    return nowSeconds >= this.#load(server, UP_AT);
+  }
+
+  /** Of its weight, what the server is given now. */
+  share(server: number, nowSeconds: number): number {
+    const upAt = this.#load(server, UP_AT);
+    const grown = upAt === 0 ? 1 : Math.min((nowSeconds - upAt) / SLOW_START_SECONDS, 1);
+    return Math.max(SLOW_START_SHARE, grown);
+  }
+
+  /** It cannot be had, whoever the client is. One that is down already has only not come back yet. */
+  failed(server: number, nowSeconds: number): void {
+    const isNews = this.isUp(server, nowSeconds);
+    const failures = Math.max(this.#load(server, FAILURES) + Number(isNews), 1);
+    const seconds = Math.min(DOWN_SECONDS * 2 ** (failures - 1), DOWN_SECONDS_MAX);
+    this.#store(server, FAILURES, failures);
+    this.#store(server, UP_AT, nowSeconds + seconds + 1);
+  }
+
+  /** It failed where that may be the doing of the one client: when it happens to two in a row it is the server's. */
+  failedWith(server: number, client: number, nowSeconds: number): void {
+    // Never 0, which is nobody.
+    const mark = client | 1;
+    const suspect = this.#load(server, SUSPECT);
+    this.#store(server, SUSPECT, mark);
+    if (suspect !== 0 && suspect !== mark) this.failed(server, nowSeconds);
+  }
+
+  succeeded(server: number, nowSeconds: number): void {
+    if (this.#load(server, SUSPECT) !== 0) this.#store(server, SUSPECT, 0);
+    if (this.#load(server, FAILURES) === 0) return;
+    this.#store(server, FAILURES, 0);
+    if (!this.isUp(server, nowSeconds)) this.#store(server, UP_AT, nowSeconds);
+  }
+
+  #load(server: number, word: number): number {
+    return Atomics.load(this.#words, server * Health.WORDS + word);
+  }
+
+  #store(server: number, word: number, value: number): void {
+    Atomics.store(this.#words, server * Health.WORDS + word, value);
+  }
+}
