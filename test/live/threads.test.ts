@@ -35,10 +35,16 @@ t.test("a thread that dies gives back what it held and is replaced", async (t) =
   const { gateway, port, events, look } = await start(t, {
     maxConnections: 12,
     listeners: { smtp: behindProxy("smtp", "servers") },
-    pools: { servers: poolOf(upstream.port, "none") },
+    pools: {
+      servers: {
+        servers: [{ address: `127.0.0.1:${upstream.port}`, maxConnections: 12 }],
+        identity: "none",
+      },
+    },
     limits: { default: { connectionCount: 12 } },
     drain: "0s",
   });
+  const onServer = `postern_server_sessions{pool="servers",server="127.0.0.1:${upstream.port}"}`;
   for (let round = 1; round <= 2; round++) {
     // Every place is taken: by the limit and by the cap.
     const inside = await Promise.all(
@@ -46,10 +52,12 @@ t.test("a thread that dies gives back what it held and is replaced", async (t) =
     );
     for (const client of inside) t.equal(await client.line(), hello);
     t.equal(await concurrency(look), 12);
+    t.equal(await metric(look, onServer), 12);
     for (let thread = 0; thread < threads; thread++) gateway.crew.kill(thread);
     for (const client of inside) t.equal(await client.rest(), "");
     await until("the deaths' lines", () => events("thread-died").length === round * threads);
     await until("all places", async () => (await concurrency(look)) === 0);
+    await metricIs(look, onServer, 0);
     await metricIs(look, 'postern_sessions_active{listener="smtp"}', 0);
     const client = await until("the port's answer", async () => {
       const client = await End.connect(t, { port }, proxyHeader("203.0.113.7")).catch(() => null);

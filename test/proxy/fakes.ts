@@ -9,7 +9,7 @@ import type { LimitOptions } from "../../src/limits/options.ts";
 import { Table } from "../../src/limits/table.ts";
 import { Total } from "../../src/limits/total.ts";
 import { bytesOf, nothing, textOf } from "../../src/lines.ts";
-import type { PoolOptions, ServerOptions } from "../../src/pools/options.ts";
+import type { PoolOptions } from "../../src/pools/options.ts";
 import { Pool } from "../../src/pools/pool.ts";
 import type { Bans, Gate, Observer } from "../../src/proxy/gate.ts";
 import type { ListenerOptions } from "../../src/proxy/options.ts";
@@ -181,7 +181,7 @@ interface Surroundings {
   readonly bans?: Bans;
   /** How many banned clients are kept waiting already. */
   readonly tarpits?: number;
-  readonly servers?: readonly ServerOptions[];
+  readonly pool?: Partial<PoolOptions>;
   /** Whether the first server takes the connection. */
   readonly connects?: boolean;
   readonly dialogue?: Partial<Dialogue>;
@@ -227,8 +227,7 @@ export function scene(
   let nowMs = 1000;
   const clock = { seconds: () => Math.floor(nowMs / 1000), milliseconds: () => nowMs };
   const table = new Table(Table.allocate({ entries: 4, threads: 1 }), 0);
-  const sessions = new Sessions(clock);
-  sessions.tarpits = surroundings.tarpits ?? 0;
+  const sessions = Object.assign(new Sessions(clock), { tarpits: surroundings.tarpits ?? 0 });
   const dialogue: Dialogue = {
     ...speechless,
     ...surroundings.dialogue,
@@ -237,7 +236,7 @@ export function scene(
       return watch;
     },
   };
-  const pool = poolOf(surroundings.servers);
+  const pool = poolOf(surroundings.pool);
   const gate: Gate = {
     index: 0,
     options: { ...listener, tls, ...options },
@@ -290,8 +289,8 @@ export function scene(
   };
 }
 
-function poolOf(servers = poolOptions.servers): Pool {
-  const options = { ...poolOptions, servers };
+function poolOf(own: Partial<PoolOptions> = {}): Pool {
+  const options = { ...poolOptions, ...own };
   return new Pool(options, Pool.allocate(options, 1), 0);
 }
 

@@ -102,6 +102,12 @@ t.test("Approach looks for another server when the greeting refuses, in any cuts
       t.strictSame(cut.log.slice(3), ["unwilling", ...(another ? [] : [`introduced ${reply.slice(0, 3)}`])]);
     }
   }
+  const buffer = bytesOf("4");
+  const reused = approach({});
+  reused.approach.onData(reused.connection, buffer);
+  buffer.fill(0);
+  reused.hear("21 busy\r\n");
+  t.equal(reused.log.at(-1), "introduced 421 busy\r\n", "it keeps its own copy of what came");
   const teaser = approach({ another: true });
   teaser.hear("220-wait\r\n");
   t.equal(teaser.log.at(-1), "introduced 220-wait\r\n", "its first line says enough");

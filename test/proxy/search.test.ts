@@ -1,8 +1,10 @@
 /** A session's way from server to server: what is tried next, what a client hears of it, and slots that are given back. */
 import fc from "fast-check";
 import t from "tap";
+import { Address } from "../../src/address.ts";
 import type { Greeting } from "../../src/dialogue.ts";
 import { bytesOf, textOf } from "../../src/lines.ts";
+import type { Identity } from "../../src/pools/options.ts";
 import { serverAt } from "../config/fixtures.ts";
 import { refusal, type Scene, scene } from "./fakes.ts";
 
@@ -10,13 +12,19 @@ const hello = "220 hi\r\n";
 const busy = "421 busy\r\n";
 
 /** As many servers with a slot each; none of them has answered yet. */
-function among(count: number): Scene {
+function among(count: number, identity: Identity = "none"): Scene {
   const servers = Array.from({ length: count }, (_, index) => ({
     ...serverAt("192.0.2.1", index + 1),
     maxConnections: 1,
   }));
+  const introduce = () => ({ feed: (reply: Uint8Array) => ({ kind: "unwilling" as const, reply }) });
   const greeting = (bytes: Uint8Array): Greeting => (textOf(bytes).startsWith("4") ? "unwilling" : "welcome");
-  return scene({}, "off", {}, { servers, connects: false, dialogue: { greeting } });
+  return scene(
+    {},
+    "off",
+    {},
+    { pool: { servers, identity }, connects: false, dialogue: { greeting, introduce } },
+  );
 }
 
 function sessions({ pool }: Scene): number[] {
@@ -73,6 +81,21 @@ for (const [name, fail] of Object.entries(failures)) {
     t.strictSame(sessions(found), [0, 0]);
   });
 }
+
+t.test("Search does not take a server from all clients that fails for one it was told of", async (t) => {
+  for (const [name, fail] of Object.entries(failures)) {
+    const isToo = name === "refuses" || name === "does not answer";
+    for (const identity of ["proxy-v2", "xclient"] as const) {
+      const found = among(2, identity);
+      const [first] = found.pool.servers;
+      fail(found);
+      t.equal(found.pool.isUp(first!, 3), !isToo, `${name}, ${identity}: before it could be told`);
+      t.equal(found.upstreams.length, 2, "the next is tried in either case");
+      found.pool.failedWith(first!, Address.v4(1), 3);
+      t.equal(found.pool.isUp(first!, 3), false, `${name}, ${identity}: another client`);
+    }
+  }
+});
 
 t.test("Search gives each server its own deadlines", async (t) => {
   const found = among(3);

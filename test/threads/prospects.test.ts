@@ -54,7 +54,7 @@ ${Object.entries(listeners)
   )
   .join("\n")}
 pools:
-  smtp: { servers: ["192.0.2.1:25"], identity: proxy-v2 }
+  smtp: { servers: [{ address: 192.0.2.1:25, maxConnections: 2 }], identity: proxy-v2 }
   imap: { servers: ["192.0.2.1:143"], identity: proxy-v2 }
 tls: { certificates: [{ cert: cert, key: key }] }
 limits: { default: { scope: all, ${limits} } }
@@ -191,7 +191,7 @@ t.test("prospects lets in whom limits do not bind, and says what would have been
   t.same(said(free.ask()), everywhere("one of the exceptions: never limited"));
 });
 
-t.test("prospects asks each listener's own scope, and says when its pool is down", async (t) => {
+t.test("prospects asks each listener's own scope, and says when its pool is down or full", async (t) => {
   const { configuration, ask, limiter, pools } = setUp("connectionCount: 1");
   const { default: shared } = configuration.limits;
   const apart: Configuration = { ...configuration, limits: { default: { ...shared!, scope: null } } };
@@ -206,4 +206,6 @@ t.test("prospects asks each listener's own scope, and says when its pool is down
     tcp: "no server of pool imap is up",
     smtp: undefined,
   });
+  while (typeof pools[0]!.pick(CLIENT, null, NOW) === "object") {}
+  t.match(said(ask(Address.parse("203.0.113.9")!)), { smtp: "all servers of pool smtp are full" });
 });
