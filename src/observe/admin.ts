@@ -1,8 +1,8 @@
 /**
  * The admin address: metrics, liveness, readiness, and clients and bans as JSON, over HTTP.
  *
- * It owns one HTTP server and nothing that it shows: all answers come from what is passed in. It changes nothing in the
- * gateway. `/api` names clients, so off loopback it wants a token; the other pages say nothing about anybody but the
+ * It owns one HTTP server and nothing that it shows: all answers come from what is passed in. What changes something in the
+ * gateway is asked for by POST, and never on behalf of a web page. `/api` names clients, so off loopback it wants a token; the other pages say nothing about anybody but the
  * busiest clients, and are open. A request that goes wrong is answered, logged, and never an exception for the gateway.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
@@ -31,6 +31,7 @@ const TOP_DEFAULT = 50;
 
 const clientsPath = "/api/clients";
 const bansPath = "/api/bans";
+const reloadPath = "/api/reload";
 
 /** Whether the gateway takes connections, and if not, why. */
 export interface Readiness {
@@ -42,6 +43,8 @@ export interface AdminSources extends Grounds {
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly log: EventLog;
   state(): Readiness;
+  /** Reads the configuration again. Whoever asked is told all that came of it. */
+  reload(): Promise<{ readonly ok: boolean }>;
 }
 
 interface Answer {
@@ -134,10 +137,16 @@ export class Admin {
 
   async #answer(request: IncomingMessage): Promise<Answer> {
     const [path = "", query = ""] = (request.url ?? "").split("?", 2);
-    const page = this.#page(path, new URLSearchParams(query));
+    const action = this.#action(path);
+    const page = action ?? this.#page(path, new URLSearchParams(query));
     if (page === null) return text(404, "no such page");
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      return { ...text(405, "only GET and HEAD"), headers: { allow: "GET, HEAD" } };
+    const methods = action === null ? ["GET", "HEAD"] : ["POST"];
+    if (!methods.includes(request.method ?? "")) {
+      return { ...text(405, `only ${methods.join(" and ")}`), headers: { allow: methods.join(", ") } };
+    }
+    // A browser says so when a page makes it send this; whoever administers the gateway uses none.
+    if (action !== null && request.headers.origin !== undefined) {
+      return json(403, { error: "not on behalf of a web page" });
     }
     const denied = path.startsWith("/api/") ? this.#denied(request.headers.authorization) : null;
     return denied ?? page();
@@ -161,6 +170,11 @@ export class Admin {
           ? () => this.#client(path.slice(clientsPath.length + 1))
           : null;
     }
+  }
+
+  /** What a POST to `path` does, or null. */
+  #action(path: string): (() => Promise<Answer>) | null {
+    return path === reloadPath ? () => this.#reload() : null;
   }
 
   /** Why this request may not have `/api`, or null. */
@@ -211,6 +225,11 @@ export class Admin {
       200,
       (bans?.covering(address) ?? []).map((ban) => banAnswer(ban, nowMs)),
     );
+  }
+
+  async #reload(): Promise<Answer> {
+    const { ok, ...outcome } = await this.#sources.reload();
+    return json(ok ? 200 : 422, outcome);
   }
 
   /** The error's own text is ours or the system's; what the request said stays out of the log. */

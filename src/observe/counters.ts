@@ -6,7 +6,7 @@
  * is one write on the machines that Node 24 runs on. Totals survive the thread that counted them: its replacement goes on
  * in the same region.
  *
- * This file knows no metric's name and no label; it counts listeners and pools by their position in the configuration.
+ * This file knows no metric's name and no label; it counts listeners and pools by numbers that somebody else gives them.
  */
 import type { Address } from "../address.ts";
 import { INJECTED, type Outcome, outcomes, type Reason, reasons } from "../outcome.ts";

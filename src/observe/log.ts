@@ -15,17 +15,32 @@ export function openLog({ level, destination }: Pick<LogOptions, "level" | "dest
 }
 
 export class Log implements EventLog {
-  readonly #destination: Destination;
   readonly #logger: Logger;
+  #destination: Destination;
+  /** Of the destinations before this one. */
+  #linesDropped = 0;
 
   constructor(level: LogLevel, destination: Destination) {
     this.#destination = destination;
-    this.#logger = logger(level, destination);
+    this.#logger = logger(level, { write: (line) => this.#destination.write(line) });
   }
 
-  /** Lines that the destination did not take. */
+  /** Lines that no destination took. */
   get linesDropped(): number {
-    return this.#destination.linesDropped;
+    return this.#linesDropped + this.#destination.linesDropped;
+  }
+
+  set level(level: LogLevel) {
+    this.#logger.level = level;
+  }
+
+  /** Every line from now on goes there; what waits for the old destination is still written to it. */
+  redirect(destination: Destination): void {
+    const old = this.#destination;
+    this.#destination = destination;
+    void old.close().then(() => {
+      this.#linesDropped += old.linesDropped;
+    });
   }
 
   event(level: LogLevel, event: string, fields?: Fields): void {

@@ -33,9 +33,9 @@ export interface ServerState {
 
 export interface MetricsSources {
   readonly version: string;
-  /** The listeners' and the pools' names, in the order in which the counters know them. */
-  readonly listeners: readonly string[];
-  readonly pools: readonly string[];
+  /** The listeners' and the pools' names, and the numbers by which the counters know them. */
+  readonly listeners: ReadonlyMap<string, number>;
+  readonly pools: ReadonlyMap<string, number>;
   readonly counters: Counters;
   readonly clients: ClientSource;
   servers(): Iterable<ServerState>;
@@ -47,14 +47,26 @@ export interface MetricsSources {
   readonly topClients: number;
 }
 
+/** Node's own figures: taken from the moment that this is made, and once in a process. */
+export class ProcessMetrics {
+  readonly registry = new Registry();
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry, prefix: "postern_" });
+  }
+}
+
+/** The metrics of one configuration: what another one does not name has no series in its own. */
 export class Metrics {
-  readonly #registry = new Registry();
+  readonly #registry: Registry;
   readonly #sources: MetricsSources;
   /** One walk over the table serves all of a scrape's metrics. */
   #ranking: Ranking | null = null;
 
-  constructor(sources: MetricsSources) {
+  /** `process` goes on from one configuration's metrics to the next's. */
+  constructor(sources: MetricsSources, process: ProcessMetrics) {
     this.#sources = sources;
+    const own = new Registry();
     const table = [
       ...this.#trafficMetrics(),
       ...this.#endingMetrics(),
@@ -63,8 +75,8 @@ export class Metrics {
       ...(sources.bans === null ? [] : banMetrics(sources.bans)),
       ...this.#ownMetrics(),
     ];
-    for (const options of table) new Series(this.#registry, options);
-    collectDefaultMetrics({ register: this.#registry, prefix: "postern_" });
+    for (const options of table) new Series(own, options);
+    this.#registry = Registry.merge([own, process.registry]);
   }
 
   get contentType(): string {
@@ -181,9 +193,9 @@ export class Metrics {
         type: "histogram",
         help: "How long it took until a server had taken a connection.",
         read: () =>
-          pools.flatMap((name, pool) => [
+          Array.from(pools, ([name, pool]) => [
             ...histogram(seconds, { pool: name }, connectSecondsBounds, counters.connectSeconds(pool)),
-          ]),
+          ]).flat(),
       },
       {
         name: "postern_server_up",
@@ -246,7 +258,10 @@ export class Metrics {
   }
 
   #eachListener(read: (listener: number, labels: { listener: string }) => Iterable<Sample>): () => Sample[] {
-    return () => this.#sources.listeners.flatMap((name, listener) => [...read(listener, { listener: name })]);
+    return () =>
+      Array.from(this.#sources.listeners, ([name, listener]) => [
+        ...read(listener, { listener: name }),
+      ]).flat();
   }
 
   #eachServer(value: (server: ServerState) => number): () => Sample[] {

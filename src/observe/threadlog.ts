@@ -25,6 +25,10 @@ export class ThreadLog implements EventLog {
     this.#logger = logger(level, this.#batch);
   }
 
+  set level(level: LogLevel) {
+    this.#logger.level = level;
+  }
+
   /**
    * The one line of a session that has ended, behind its security event where an offence was its end. Health checks come
    * every few seconds for ever: they are for debugging.

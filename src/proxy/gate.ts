@@ -15,7 +15,7 @@ import type { ListenerOptions } from "./options.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface Gate {
-  /** The listener's place in the configuration. */
+  /** The listener's place in the counters. */
   readonly index: number;
   readonly options: ListenerOptions;
   /** Who sends a PROXY header, and how long it may take; null: this listener takes none. */
@@ -35,7 +35,7 @@ export interface Gate {
   readonly bans: Bans;
   readonly limiter: Limiter;
   readonly pool: Pool;
-  /** The pool's place in the configuration. */
+  /** The pool's place in the counters. */
   readonly poolIndex: number;
   readonly total: Total;
   readonly wire: Wire;

@@ -4,10 +4,12 @@ import type { TableEntry } from "../limits/entries.ts";
 import type { Table } from "../limits/table.ts";
 import type { ClientEntry, ClientSource } from "../observe/clients.ts";
 
-export function clientSource(table: Table, scopes: readonly string[], clock: Clock): ClientSource {
+/** `numbers` are the scopes', also of those that no listener counts in any more. */
+export function clientSource(table: Table, numbers: ReadonlyMap<string, number>, clock: Clock): ClientSource {
   return {
     *entries() {
       const now = clock.seconds();
+      const scopes = new Map(Array.from(numbers, ([name, number]) => [number, name]));
       for (const entry of table.entries()) yield clientEntry(entry, scopes, now);
     },
     forgotten: () => table.summary().evicted,
@@ -15,12 +17,16 @@ export function clientSource(table: Table, scopes: readonly string[], clock: Clo
   };
 }
 
-function clientEntry(entry: TableEntry, scopes: readonly string[], nowSeconds: number): ClientEntry {
+function clientEntry(
+  entry: TableEntry,
+  scopes: ReadonlyMap<number, string>,
+  nowSeconds: number,
+): ClientEntry {
   const { client, concurrency, totals, window } = entry;
   return {
     address: client.address,
     prefixLength: client.length,
-    scope: scopes[entry.scope] ?? "",
+    scope: scopes.get(entry.scope) ?? "",
     concurrency,
     ...totals,
     lastSeenSecondsAgo: nowSeconds - entry.lastSeen,

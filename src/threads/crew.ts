@@ -1,81 +1,66 @@
 /**
- * The data threads as the control thread sees them: it starts them, passes on what they say, and replaces one that dies.
+ * The data threads as the control thread sees them: it starts them, passes on what they say, has them change over to another
+ * configuration all together or not at all, and replaces one that dies.
  *
- * The first thread binds all addresses before any other starts, so that an address that cannot be had is known at once,
+ * The first thread binds all addresses before any other does, so that an address that cannot be had is known at once,
  * and the others join it on the ports that it got.
  */
-import { Worker } from "node:worker_threads";
-import type { Configuration } from "../config/options.ts";
 import type { Signal } from "../crowdsec/signals.ts";
 import { Batch } from "../observe/batch.ts";
 import type { Log } from "../observe/log.ts";
-import type { StockSink } from "../observe/stocksink.ts";
 import type { TlsMaterial } from "../tls/keeper.ts";
-import type { Endpoints, ThreadData, ToControl, ToData } from "./messages.ts";
+import { Member, type Remark } from "./member.ts";
+import type { Endpoints, Plan } from "./messages.ts";
 import { Restarts } from "./restarts.ts";
-import type { SharedMemory } from "./shared.ts";
 
-/** What a dead thread held cannot be given back yet, or the gateway has not started yet: asked again after this long. */
+/** What a dead thread held cannot be given back yet, or the others are changing over: asked again after this long. */
 const RECLAIM_MS = 100;
 
+/** A plan before its addresses are known. */
+export type Draft = Omit<Plan, "endpoints">;
+
 export interface CrewOptions {
-  readonly configuration: Configuration;
-  readonly memory: SharedMemory;
+  readonly draft: Draft;
   readonly log: Log;
-  /** Null: the threads write none of its lines. */
-  readonly stock: StockSink | null;
-  /** What TLS with clients begins with; null: none does. */
-  readonly tls: TlsMaterial | null;
+  /** Takes lines for CrowdSec's stock parsers. */
+  stock(lines: string): void;
   /** Takes what a thread saw of misbehaving clients. */
   signal(signals: readonly Signal[]): void;
   /** Gives back what a dead thread held; false while it cannot be done yet. */
   reclaim(thread: number): boolean;
 }
 
-interface Member {
-  readonly worker: Worker;
-  readonly thread: number;
-  readonly startedMs: number;
-  isListening: boolean;
-  isDrained: boolean;
-}
-
-/**
- * So much V8 may give to a data thread's young objects. By itself it lets them grow to 48 MiB before it collects the dead
- * among them: 2 KiB for each of 9,000 idle sessions. With a sixth of that a session costs no more CPU.
- */
-const YOUNG_MIB = 8;
-
 /**
  * - `starting`: a thread that dies before it listens is a failure to start; one that dies later is replaced later.
  * - `running`: a thread that dies is replaced.
+ * - `changing`: to another configuration; a thread that dies is replaced later, as it is not known yet by which.
  * - `draining`: a thread that dies has drained.
  */
-type State = "starting" | "running" | "draining";
+type State = "starting" | "running" | "changing" | "draining";
 
 export class Crew {
   readonly #options: CrewOptions;
   readonly #members: (Member | null)[];
   readonly #restarts: readonly Restarts[];
   #state: State = "starting";
-  #endpoints: Endpoints;
-  /** What a thread that starts now is born with. */
-  #tls: TlsMaterial | null;
+  /** What is in force; a thread that starts now is born with it. */
+  #plan: Plan;
+  /** What is prepared. */
+  #next: Plan | null = null;
   #wire = "";
   #whenDrained: (() => void) | null = null;
 
   constructor(options: CrewOptions) {
-    const { threads, listeners } = options.configuration;
+    const { threads, listeners } = options.draft.configuration;
     this.#options = options;
-    this.#tls = options.tls;
-    this.#endpoints = listeners.map((listener) => listener.listen);
+    this.#plan = { ...options.draft, endpoints: listeners.map(({ listen }) => listen) };
     this.#members = Array.from({ length: threads }, () => null);
     this.#restarts = Array.from({ length: threads }, () => new Restarts());
   }
 
   /** What is listened on, with real ports. */
   get endpoints(): Endpoints {
-    return this.#endpoints;
+    return this.#plan.endpoints;
   }
 
   /** Which way the bytes go: see `wire/`. */
@@ -86,9 +71,11 @@ export class Crew {
   /** @throws Error that says which address could not be bound, and why; then no thread is left. */
   async start(): Promise<void> {
     try {
-      this.#endpoints = await this.#launch(0);
+      const first = this.#launch(0);
+      this.#plan = { ...this.#plan, endpoints: await first.born };
+      this.#wire = first.wire;
       const others = [...this.#members.keys()].slice(1);
-      await Promise.all(others.map((thread) => this.#launch(thread)));
+      await Promise.all(others.map((thread) => this.#launch(thread).born));
       this.#state = "running";
     } catch (error) {
       await this.stop();
@@ -98,15 +85,48 @@ export class Crew {
 
   /** Handshakes from now on are made with these, in all threads, and in those to come. */
   equip(material: TlsMaterial): void {
-    this.#tls = material;
-    this.#tell({ type: "tls", material });
+    this.#plan = { ...this.#plan, tls: material };
+    for (const member of this.#living) member.equip(material);
+  }
+
+  /**
+   * Has every thread bind what another configuration needs. Behind it comes `commit`.
+   * @throws Error that says why it cannot be done; then nothing has changed.
+   */
+  async prepare(draft: Draft): Promise<void> {
+    if (this.#state !== "running") throw new Error(`the gateway is ${this.#state}`);
+    this.#state = "changing";
+    try {
+      await Promise.allSettled(this.#living.map(({ born }) => born));
+      const [first, ...others] = this.#living;
+      if (first === undefined) throw new Error("no data thread is alive: try again");
+      const endpoints = await first.prepare({ ...draft, endpoints: this.#endpointsOf(draft) });
+      const plan = { ...draft, endpoints };
+      await Promise.all(others.map((member) => member.prepare(plan)));
+      this.#next = plan;
+    } catch (error) {
+      for (const member of this.#living) member.abort();
+      this.#state = "running";
+      throw error;
+    }
+  }
+
+  /** What was prepared is in force, with this for TLS; resolves when it is in all threads. */
+  async commit(tls: TlsMaterial | null): Promise<void> {
+    this.#plan = { ...(this.#next ?? this.#plan), tls };
+    this.#next = null;
+    if (tls !== null) this.equip(tls);
+    await Promise.all(this.#living.map((member) => member.commit()));
+    this.#state = "running";
   }
 
   /** Ends every session that has not ended by itself within `drainMs`; resolves when none is left. */
   drain(drainMs: number): Promise<void> {
     this.#state = "draining";
-    this.#tell({ type: "drain" });
-    const timer = setTimeout(() => this.#tell({ type: "cut" }), drainMs);
+    for (const member of this.#living) member.drain();
+    const timer = setTimeout(() => {
+      for (const member of this.#living) member.cut();
+    }, drainMs);
     return new Promise((resolve) => {
       this.#whenDrained = () => {
         clearTimeout(timer);
@@ -118,87 +138,84 @@ export class Crew {
 
   async stop(): Promise<void> {
     this.#state = "draining";
-    await Promise.all(this.#members.map((member) => member?.worker.terminate()));
+    await Promise.all(this.#living.map((member) => member.terminate()));
   }
 
   /** For tests: a thread dies in the midst of its work. */
   kill(thread: number): void {
-    void this.#members[thread]?.worker.terminate();
+    void this.#members[thread]?.terminate();
   }
 
-  #tell(message: ToData): void {
-    for (const member of this.#members) member?.worker.postMessage(message);
+  get #living(): readonly Member[] {
+    return this.#members.filter((member) => member !== null);
   }
 
-  /** Starts a thread; resolves with what it listens on. */
-  #launch(thread: number): Promise<Endpoints> {
-    const { configuration, memory, log, stock, signal } = this.#options;
-    const backlog = Batch.backlog();
-    const workerData: ThreadData = { configuration, thread, memory, tls: this.#tls, backlog };
-    const worker = new Worker(new URL("./data.ts", import.meta.url), {
-      workerData,
-      name: `data-${thread}`,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
+  /** What a configuration listens on. A listener that asks for any free port keeps the one that it has. */
+  #endpointsOf({ configuration }: Draft): Endpoints {
+    const { configuration: before, endpoints } = this.#plan;
+    return configuration.listeners.map(({ name, listen }) => {
+      const at = before.listeners.findIndex((listener) => listener.name === name);
+      const had = before.listeners[at]?.listen.map((asked, index) => {
+        return { asked, bound: endpoints[at]![index]! };
+      });
+      const free = had?.filter(({ asked }) => asked.port === 0) ?? [];
+      return listen.map((asked) => {
+        const index = free.findIndex((one) => asked.port === 0 && one.asked.host === asked.host);
+        return index < 0 ? asked : free.splice(index, 1)[0]!.bound;
+      });
     });
-    const member: Member = {
-      worker,
-      thread,
-      startedMs: performance.now(),
-      isListening: false,
-      isDrained: false,
-    };
+  }
+
+  #launch(thread: number): Member {
+    const data = { plan: this.#plan, thread, backlog: Batch.backlog() };
+    const member = new Member(data, {
+      heard: (member, remark) => this.#heard(member, remark),
+      broke: (_, error) =>
+        this.#options.log.event("error", "thread-error", { thread, error: describe(error) }),
+      ended: (member) => this.#died(member),
+    });
     this.#members[thread] = member;
-    return new Promise((resolve, reject) => {
-      worker.on("message", (message: ToControl) => {
-        switch (message.type) {
-          case "listening":
-            this.#wire = message.wire;
-            member.isListening = true;
-            return resolve(message.endpoints);
-          case "unbound":
-            return reject(new Error(`listeners.${message.listener}.listen: ${message.message}`));
-          case "log":
-            return log.batch(message.lines, backlog);
-          case "stock":
-            Batch.taken(message.lines, backlog);
-            return stock?.write(message.lines);
-          case "signals":
-            return signal(message.signals);
-          case "drained":
-            member.isDrained = true;
-            return this.#checkDrained();
-          default:
-            return message satisfies never;
-        }
-      });
-      worker.on("error", (error) => log.event("error", "thread-error", { thread, error: describe(error) }));
-      worker.on("exit", () => {
-        reject(new Error(`data thread ${thread} ended while it started`));
-        this.#died(member);
-      });
-      worker.postMessage({ type: "listen", endpoints: this.#endpoints } satisfies ToData);
-    });
+    return member;
+  }
+
+  #heard(member: Member, remark: Remark): void {
+    const { log, stock, signal } = this.#options;
+    switch (remark.type) {
+      case "log":
+        return log.batch(remark.lines, member.backlog);
+      case "stock":
+        Batch.taken(remark.lines, member.backlog);
+        return stock(remark.lines);
+      case "signals":
+        return signal(remark.signals);
+      case "drained":
+        member.isDrained = true;
+        return this.#checkDrained();
+      default:
+        return remark satisfies never;
+    }
   }
 
   #died(member: Member): void {
-    const { thread } = member;
+    const { thread, startedMs } = member;
     this.#members[thread] = null;
     if (this.#state === "draining") return this.#checkDrained();
     if (this.#state === "starting" && !member.isListening) return;
-    const delayMs = this.#restarts[thread]!.delayMs(performance.now() - member.startedMs);
+    const delayMs = this.#restarts[thread]!.delayMs(performance.now() - startedMs);
     this.#options.log.event("error", "thread-died", { thread, replacedInMs: delayMs });
     setTimeout(() => this.#replace(thread), delayMs);
   }
 
   #replace(thread: number): void {
     if (this.#state === "draining") return;
-    if (this.#state === "starting" || !this.#options.reclaim(thread)) {
+    if (this.#state !== "running" || !this.#options.reclaim(thread)) {
       setTimeout(() => this.#replace(thread), RECLAIM_MS);
       return;
     }
-    this.#launch(thread).catch((error) => {
+    const member = this.#launch(thread);
+    member.born.catch((error) => {
       this.#options.log.event("error", "thread-start", { thread, error: describe(error) });
-      this.kill(thread);
+      void member.terminate();
     });
   }
 

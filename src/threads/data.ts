@@ -2,80 +2,86 @@
  * A data thread: its own event loop, its own listening sockets on the ports that all of them share, its own sessions.
  * This file is where such a thread starts. It touches no file and waits for nobody; what it has to say goes to the control
  * thread in messages.
+ *
+ * A configuration comes into force in two steps. All that can fail is prepared beside the one in force; then it is
+ * committed, or forgotten. A session goes on with the gate that it came through. What is told of it goes where the newest
+ * configuration says.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../clock.ts";
-import type { EnforcedBans } from "../crowdsec/bans.ts";
+import type { Configuration } from "../config/options.ts";
+import { type EnforcedBans, nobodyBanned } from "../crowdsec/bans.ts";
 import { Signals } from "../crowdsec/signals.ts";
+import type { BatchOptions } from "../observe/batch.ts";
 import { ThreadCounters } from "../observe/counters.ts";
 import { StockLog } from "../observe/stocklog.ts";
 import { ThreadLog } from "../observe/threadlog.ts";
-import type { Gate, Observer } from "../proxy/gate.ts";
-import { Session } from "../proxy/session.ts";
+import type { Observer } from "../proxy/gate.ts";
 import { Sessions, SWEEP_MS } from "../proxy/sessions.ts";
 import type { TlsMaterial } from "../tls/keeper.ts";
 import { type CertificateOptions, Certificates } from "../wire/certificates.ts";
 import { chooseWire } from "../wire/choose.ts";
-import { ListenError, type Listening } from "../wire/wire.ts";
+import { Doors } from "./doors.ts";
 import { makeGates } from "./gates.ts";
-import type { Endpoints, ThreadData, ToControl, ToData } from "./messages.ts";
-import { bansOf, counterShape } from "./shared.ts";
+import type { Plan, ThreadData, ToControl, ToData } from "./messages.ts";
+import { counterShape } from "./registry.ts";
+import { bansOf } from "./shared.ts";
 
 /** How often the control thread is told what was seen of misbehaving clients. */
 const SIGNAL_MS = 1000;
 
 class DataThread {
+  readonly #thread: number;
   readonly #post: (message: ToControl) => void;
+  readonly #batch: Pick<BatchOptions, "backlog" | "dropped">;
   readonly #log: ThreadLog;
-  /** Null: nobody wants its lines. */
-  readonly #stock: StockLog | null;
   readonly #counters: ThreadCounters;
-  readonly #bans: EnforcedBans;
-  /** Null: nobody wants to know. */
-  readonly #signals: Signals | null;
   readonly #sessions = new Sessions(systemClock);
   readonly #wire = chooseWire(process.env);
-  readonly #certificates: Certificates | null;
-  readonly #gates: readonly Gate[];
-  #listening: Listening[] = [];
-  #isDraining = false;
+  readonly #observer = this.#makeObserver();
+  readonly #doors = new Doors(this.#wire, ({ options: { name } }, code) =>
+    this.#log.event("warn", "accept", { listener: name, code }),
+  );
+  /** Null: nobody wants its lines. */
+  #stock: StockLog | null = null;
+  #bans: EnforcedBans = nobodyBanned;
+  /** Null: nobody wants to know. */
+  #signals: Signals | null = null;
+  /** Null before there were any. */
+  #certificates: Certificates | null = null;
+  /** What is prepared. */
+  #next: { readonly configuration: Configuration; readonly bans: EnforcedBans } | null = null;
 
-  constructor(data: ThreadData, post: (message: ToControl) => void) {
-    const { configuration, thread, memory, tls, backlog } = data;
+  constructor({ plan, thread, backlog }: ThreadData, post: (message: ToControl) => void) {
+    const { configuration, memory } = plan;
+    this.#thread = thread;
     this.#post = post;
-    this.#counters = new ThreadCounters(memory.counters, counterShape(configuration), thread);
-    const { log, hostname } = configuration;
-    const batch = { backlog, dropped: () => this.#counters.lineDropped() };
-    const sendLog = (lines: string) => post({ type: "log", lines });
-    this.#log = new ThreadLog({ ...batch, send: sendLog, level: log.level });
-    const sendStock = (lines: string) => post({ type: "stock", lines });
-    this.#stock =
-      log.stockLines && new StockLog({ ...batch, send: sendStock, kind: log.stockLines.kind, hostname });
-    this.#bans = bansOf(configuration, memory);
-    this.#signals = configuration.crowdsec?.alerts == null ? null : new Signals();
-    this.#certificates = tls && new Certificates(certificateOptions(tls));
-    this.#gates = makeGates(configuration, {
-      memory,
-      thread,
-      wire: this.#wire,
-      certificates: this.#certificates,
-      bans: this.#bans,
-      clock: systemClock,
-      sessions: this.#sessions,
-      observer: this.#observer(),
-    });
+    this.#counters = new ThreadCounters(memory.counters, counterShape(configuration.threads), thread);
+    this.#batch = { backlog, dropped: () => this.#counters.lineDropped() };
+    const send = (lines: string) => post({ type: "log", lines });
+    this.#log = new ThreadLog({ ...this.#batch, send, level: configuration.log.level });
     setInterval(() => this.#sweep(), SWEEP_MS);
-    if (this.#signals !== null) setInterval(() => this.#signal(this.#signals!), SIGNAL_MS);
+    setInterval(() => this.#signal(), SIGNAL_MS);
   }
 
-  obey(message: ToData): void {
+  /** Begins with what it was born with. */
+  async begin(plan: Plan): Promise<void> {
+    await this.#prepare(0, plan);
+    this.#commit();
+  }
+
+  async obey(message: ToData): Promise<void> {
     switch (message.type) {
-      case "listen":
-        void this.#listen(message.endpoints);
-        return;
+      case "prepare":
+        return this.#prepare(message.number, message.plan);
+      case "commit":
+        this.#commit();
+        return this.#post({ type: "committed", number: message.number });
+      case "abort":
+        this.#next = null;
+        return this.#doors.abort();
       case "tls":
-        this.#certificates?.replace(certificateOptions(message.material));
-        return;
+        return this.#certificates?.replace(certificateOptions(message.material));
       case "drain":
         return this.#drain();
       case "cut":
@@ -85,48 +91,57 @@ class DataThread {
     }
   }
 
+  async #prepare(number: number, plan: Plan): Promise<void> {
+    const { configuration, places, memory, endpoints, tls } = plan;
+    if (tls !== null) this.#certificates ??= new Certificates(certificateOptions(tls));
+    const bans = bansOf(configuration, memory);
+    const gates = makeGates(configuration, {
+      memory,
+      places,
+      thread: this.#thread,
+      wire: this.#wire,
+      certificates: this.#certificates,
+      bans,
+      clock: systemClock,
+      sessions: this.#sessions,
+      observer: this.#observer,
+    });
+    const prepared = await this.#doors.prepare(gates, endpoints);
+    if (!prepared.ok) {
+      const { listener, message } = prepared;
+      return this.#post({ type: "unbound", number, listener, message });
+    }
+    this.#next = { configuration, bans };
+    this.#post({ type: "prepared", number, endpoints: prepared.endpoints, wire: this.#wire.name });
+  }
+
+  #commit(): void {
+    if (this.#next === null) return;
+    const { configuration, bans } = this.#next;
+    const { log, hostname, crowdsec } = configuration;
+    this.#next = null;
+    this.#doors.commit();
+    this.#bans = bans;
+    this.#log.level = log.level;
+    this.#stock?.flush();
+    const send = (lines: string) => this.#post({ type: "stock", lines });
+    this.#stock =
+      log.stockLines && new StockLog({ ...this.#batch, send, kind: log.stockLines.kind, hostname });
+    this.#signals = crowdsec?.alerts == null ? null : (this.#signals ?? new Signals());
+  }
+
   #sweep(): void {
     this.#sessions.sweep();
     if (this.#bans.concernSessions()) this.#sessions.recheckAll();
   }
 
-  #signal(signals: Signals): void {
-    const taken = signals.take(systemClock.seconds());
-    if (taken.length > 0) this.#post({ type: "signals", signals: taken });
-  }
-
-  /** All or nothing. */
-  async #listen(endpoints: Endpoints): Promise<void> {
-    for (const gate of this.#gates) {
-      for (const endpoint of endpoints[gate.index]!) {
-        try {
-          const listening = await this.#wire.listen({
-            endpoint,
-            reusePort: true,
-            onConnection: (connection) => new Session(gate, connection).accept(),
-            onAcceptError: (code) => this.#log.event("warn", "accept", { listener: gate.options.name, code }),
-          });
-          this.#listening.push(listening);
-          // Told to drain while an address was being bound.
-          if (this.#isDraining) return this.#stopListening();
-        } catch (error) {
-          if (!(error instanceof ListenError)) throw error;
-          this.#stopListening();
-          return this.#post({ type: "unbound", listener: gate.options.name, message: error.message });
-        }
-      }
-    }
-    this.#post({ type: "listening", endpoints: this.#bound(endpoints), wire: this.#wire.name });
-  }
-
-  #bound(endpoints: Endpoints): Endpoints {
-    const bound = this.#listening.values();
-    return endpoints.map((asked) => asked.map(() => bound.next().value!.endpoint));
+  #signal(): void {
+    const signals = this.#signals?.take(systemClock.seconds()) ?? [];
+    if (signals.length > 0) this.#post({ type: "signals", signals });
   }
 
   #drain(): void {
-    this.#isDraining = true;
-    this.#stopListening();
+    this.#doors.close();
     this.#sessions.drainAll();
     this.#sessions.whenEmpty(() => {
       this.#log.flush();
@@ -135,38 +150,29 @@ class DataThread {
     });
   }
 
-  #stopListening(): void {
-    for (const listening of this.#listening) listening.close();
-    this.#listening = [];
-  }
-
-  #observer(): Observer {
-    const counters = this.#counters;
-    const log = this.#log;
-    const stock = this.#stock;
-    const signals = this.#signals;
+  #makeObserver(): Observer {
     return {
-      accepted: (gate) => counters.accepted(gate.index),
-      connected: (gate, milliseconds) => counters.connected(gate.poolIndex, milliseconds),
+      accepted: (gate) => this.#counters.accepted(gate.index),
+      connected: (gate, milliseconds) => this.#counters.connected(gate.poolIndex, milliseconds),
       limited: (gate, client, { excess, count, limit, refused }) => {
         if (excess === null) return;
-        if (!refused) counters.dryRun(gate.index, excess);
+        if (!refused) this.#counters.dryRun(gate.index, excess);
         const event = { service: gate.options.name, client, reason: excess, count, limit, dryRun: !refused };
-        log.limit(event);
-        signals?.limited(event);
+        this.#log.limit(event);
+        this.#signals?.limited(event);
       },
-      withheld: (gate, event) => counters.refused(gate.index, event),
-      delivered: (gate) => counters.delivered(gate.index),
+      withheld: (gate, event) => this.#counters.refused(gate.index, event),
+      delivered: (gate) => this.#counters.delivered(gate.index),
       login: (gate, login) => {
-        counters.login(gate.index, login.ok);
-        log.login(gate.options.name, login);
-        stock?.login(gate.options, login);
+        this.#counters.login(gate.index, login.ok);
+        this.#log.login(gate.options.name, login);
+        this.#stock?.login(gate.options, login);
       },
       ended: (gate, record) => {
-        counters.ended(gate.index, record);
-        log.session(gate.options, record);
-        stock?.session(gate.options, record);
-        signals?.ended(gate.options.name, record);
+        this.#counters.ended(gate.index, record);
+        this.#log.session(gate.options, record);
+        this.#stock?.session(gate.options, record);
+        this.#signals?.ended(gate.options.name, record);
       },
     };
   }
@@ -181,5 +187,9 @@ if (parentPort !== null) {
   const port = parentPort;
   const data: ThreadData = workerData;
   const thread = new DataThread(data, (message) => port.postMessage(message));
-  port.on("message", (message: ToData) => thread.obey(message));
+  // One after the other: an address may be bound in a later turn.
+  let done = thread.begin(data.plan);
+  port.on("message", (message: ToData) => {
+    done = done.then(() => thread.obey(message));
+  });
 }

@@ -16,10 +16,12 @@ import { smtpDialogue } from "../smtp/dialogue.ts";
 import type { Certificates } from "../wire/certificates.ts";
 import { Trust } from "../wire/trust.ts";
 import type { Wire } from "../wire/wire.ts";
-import { type SharedMemory, scopeOf, scopesOf } from "./shared.ts";
+import { type Places, scopeOf } from "./registry.ts";
+import type { SharedMemory } from "./shared.ts";
 
 export interface GateParts {
   readonly memory: SharedMemory;
+  readonly places: Places;
   readonly thread: number;
   readonly wire: Wire;
   /** Shared by all gates; null where there are none, and no gate needs them. */
@@ -32,34 +34,34 @@ export interface GateParts {
 
 export function makeGates(configuration: Configuration, parts: GateParts): Gate[] {
   const { hostname, maxConnections, listeners, limits } = configuration;
-  const { memory, thread, certificates, ...shared } = parts;
+  const { memory, places, thread, certificates, ...shared } = parts;
   const table = new Table(memory.table, thread);
   const total = new Total(memory.total, thread, maxConnections);
   const pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!, thread));
   const upstreamTls = configuration.pools.map(({ tls }) =>
     tls.mode === "off" ? null : { side: "client" as const, trust: new Trust(tls) },
   );
-  const scopes = scopesOf(configuration);
-  return listeners.map((options, index) => {
+  return listeners.map((options) => {
     const { proxy, tls, smtp } = options;
-    const poolIndex = pools.findIndex((pool) => pool.options.name === options.pool);
-    const pool = pools[poolIndex]!;
+    const at = pools.findIndex((pool) => pool.options.name === options.pool);
+    const pool = pools[at]!;
+    const scope = places.scopes.get(scopeOf(configuration, options))!;
     const loginWaits = loginNeedsTls(options, pool.options);
     const dialogue = dialogueOf(options, hostname, loginWaits);
     const endsTls = tls === "starttls" || tls === "implicit";
     return {
-      index,
+      index: places.listeners.get(options.name)!,
       options,
       header: proxy && { from: new Networks(proxy.from), timeoutMs: proxy.timeoutMs },
       monitors: new Networks(options.monitors),
       dialogue,
       tls: endsTls ? { side: "server", certificates: certificates! } : null,
       tlsToCome: tls === "starttls" && loginWaits ? { version: null, cipher: null } : null,
-      upstreamTls: upstreamTls[poolIndex]!,
+      upstreamTls: upstreamTls[at]!,
       refusesEarlyTalk: dialogue !== null && smtp.earlyTalk === "refuse",
-      limiter: new Limiter(table, limits[options.limits]!, scopes.indexOf(scopeOf(configuration, options))),
+      limiter: new Limiter(table, limits[options.limits]!, scope),
       pool,
-      poolIndex,
+      poolIndex: places.pools.get(options.pool)!,
       total,
       ...shared,
     };

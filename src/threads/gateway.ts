@@ -1,26 +1,29 @@
 /**
  * The running gateway, as its control thread: memory, log, admin address and data threads, started in this order and
  * ended in the opposite one. It carries no mail: a busy or blocked control thread holds no session up.
+ *
+ * Another configuration comes into force in two steps: all that can fail is done beside what is in force, down to the data
+ * threads' sockets; then everything changes over at once.
  */
-import { type Address, endpointText } from "../address.ts";
+import { isDeepStrictEqual } from "node:util";
+import { endpointText } from "../address.ts";
 import { systemClock } from "../clock.ts";
 import type { Configuration } from "../config/options.ts";
 import { CONTROL, Table } from "../limits/table.ts";
 import { Total } from "../limits/total.ts";
-import { type Admin, openAdmin, type Readiness } from "../observe/admin.ts";
+import { type Admin, type AdminSources, openAdmin, type Readiness } from "../observe/admin.ts";
 import { Counters } from "../observe/counters.ts";
-import type { Prospect } from "../observe/explain.ts";
-import { type Log, openLog } from "../observe/log.ts";
-import { Metrics, type ServerState } from "../observe/metrics.ts";
-import { openStock, type StockSink } from "../observe/stocksink.ts";
-import { Pool } from "../pools/pool.ts";
+import type { Log } from "../observe/log.ts";
+import { ProcessMetrics } from "../observe/metrics.ts";
 import { Keeper } from "../tls/keeper.ts";
-import { clientSource } from "./clients.ts";
 import { Crew } from "./crew.ts";
 import { Liaison } from "./liaison.ts";
 import { connectionsThatFit, watchOpenFiles } from "./openfiles.ts";
-import { prospects } from "./prospects.ts";
-import { allocate, bansOf, counterShape, scopesOf } from "./shared.ts";
+import { Outputs } from "./outputs.ts";
+import { counterShape, Registry } from "./registry.ts";
+import { type Applied, type Origin, type Reloaded, Reloads } from "./reloads.ts";
+import { allocate, extended, type SharedMemory, sparedOf } from "./shared.ts";
+import { View } from "./view.ts";
 
 /**
  * - `starting`: not all listeners accept yet.
@@ -33,29 +36,33 @@ type State = "starting" | "ready" | "draining";
 const CERTIFICATES_LOOK_MS = 10_000;
 
 export class Gateway {
-  readonly #configuration: Configuration;
+  readonly #version: string;
+  readonly #outputs: Outputs;
   readonly #log: Log;
-  /** Null: nobody wants its lines. */
-  readonly #stock: StockSink | null;
-  readonly #pools: readonly Pool[];
-  readonly #crew: Crew;
-  readonly #metrics: Metrics;
   readonly #table: Table;
-  readonly #prospects: (client: Address) => Prospect[];
+  readonly #counters: Counters;
+  readonly #crew: Crew;
+  readonly #registry = new Registry();
+  readonly #process = new ProcessMetrics();
+  /** Null where there is no file to read again. */
+  readonly #reloads: Reloads | null;
+  /** What is in force, from here on. */
+  #configuration: Configuration;
+  #memory: SharedMemory;
+  #view: View;
   /** Null: nobody is banned. */
-  readonly #liaison: Liaison | null;
+  #liaison: Liaison | null;
   /** Null where there is no certificate. */
-  readonly #keeper: Keeper | null;
+  #keeper: Keeper | null;
   #admin: Admin | null = null;
   #timers: readonly NodeJS.Timeout[] = [];
   #state: State = "starting";
 
   /** Starts the gateway; resolves when every listener accepts. @throws Error that says what could not be had, and why. */
-  static async start(asked: Configuration, version: string): Promise<Gateway> {
-    const keeper = asked.tls.certificates.length === 0 ? null : new Keeper(asked.tls, systemClock.seconds());
-    const log = openLog(asked.log);
-    const stock = asked.log.stockLines && openStock(asked.log.stockLines, log);
-    const gateway = new Gateway(capped(asked, log), { log, stock, keeper, version });
+  static async start(asked: Configuration, version: string, origin: Origin | null = null): Promise<Gateway> {
+    const keeper = keeperOf(asked, null);
+    const outputs = new Outputs(asked.log);
+    const gateway = new Gateway(capped(asked, outputs.log), { outputs, keeper, version, origin });
     try {
       await gateway.#open();
     } catch (error) {
@@ -65,52 +72,28 @@ export class Gateway {
     return gateway;
   }
 
-  private constructor(configuration: Configuration, { log, stock, keeper, version }: Parts) {
+  private constructor(configuration: Configuration, { outputs, keeper, version, origin }: Parts) {
+    const { log } = outputs;
     const memory = allocate(configuration);
-    const counters = new Counters(memory.counters, counterShape(configuration));
+    const places = this.#registry.admit(configuration);
+    this.#version = version;
     this.#configuration = configuration;
+    this.#memory = memory;
+    this.#outputs = outputs;
     this.#log = log;
-    this.#stock = stock;
     this.#keeper = keeper;
-    this.#pools = configuration.pools.map(
-      (options, index) => new Pool(options, memory.pools[index]!, CONTROL),
-    );
     this.#table = new Table(memory.table, CONTROL);
-    this.#prospects = prospects(configuration, {
-      table: this.#table,
-      total: memory.total,
-      pools: this.#pools,
-      bans: bansOf(configuration, memory),
-      clock: systemClock,
-    });
+    this.#counters = new Counters(memory.counters, counterShape(configuration.threads));
     this.#liaison = Liaison.of(configuration, { memory, version, log });
+    this.#view = this.#makeView();
     this.#crew = new Crew({
-      configuration,
-      memory,
+      draft: { configuration, places, memory, tls: keeper?.material ?? null },
       log,
-      stock,
-      tls: keeper?.material ?? null,
+      stock: (lines) => outputs.stock(lines),
       signal: (signals) => this.#liaison?.signal(signals),
-      reclaim: (thread) => {
-        if (!this.#table.reclaim(thread)) return false;
-        Total.reclaim(memory.total, thread);
-        for (const pool of this.#pools) pool.reclaim(thread);
-        const sessions = counters.threadDied(thread);
-        log.event("error", "thread-reclaimed", { thread, sessions });
-        return true;
-      },
+      reclaim: (thread) => this.#reclaim(thread),
     });
-    this.#metrics = new Metrics({
-      version,
-      listeners: configuration.listeners.map(({ name }) => name),
-      pools: configuration.pools.map(({ name }) => name),
-      counters,
-      clients: this.#clients(),
-      servers: () => this.#servers(),
-      bans: this.#liaison?.bans ?? null,
-      linesDropped: () => log.linesDropped + (stock?.linesDropped ?? 0),
-      topClients: configuration.admin.topClients,
-    });
+    this.#reloads = origin && new Reloads({ origin, log, apply: (asked) => this.#apply(asked) });
   }
 
   /** The bound addresses by listener, as in the `ready` line. */
@@ -138,29 +121,31 @@ export class Gateway {
   async drain(): Promise<void> {
     this.#state = "draining";
     this.#log.event("info", "draining");
+    await this.#reloads?.settled();
     await this.#crew.drain(this.#configuration.drainMs);
     this.#log.event("info", "drained");
     await this.#close();
   }
 
-  /** What a signal asks for: opens the log's files anew, after somebody has renamed them, and looks at the certificates'. */
-  refresh(): void {
-    this.#log.reopen();
-    this.#stock?.reopen();
-    this.#log.event("info", "reopened");
+  /**
+   * What a signal asks for: opens the log's files anew, after somebody has renamed them, looks at the certificates', and
+   * reads the configuration again.
+   */
+  async refresh(): Promise<void> {
+    this.#outputs.reopen();
     this.#lookAtCertificates();
+    if (this.#reloads !== null) await this.reload();
+  }
+
+  /** Reads the configuration again, and brings it into force as far as that can be done in a running process. */
+  async reload(): Promise<Reloaded> {
+    if (this.#reloads === null) return { ok: false, errors: ["there is no file that could be read again"] };
+    if (this.#state !== "ready") return { ok: false, errors: [`the gateway is ${this.#state}`] };
+    return this.#reloads.ask();
   }
 
   async #open(): Promise<void> {
-    const { admin } = this.#configuration;
-    this.#admin = await openAdmin(admin, {
-      metrics: this.#metrics,
-      clients: this.#clients(),
-      bans: this.#liaison?.bans ?? null,
-      prospects: this.#prospects,
-      log: this.#log,
-      state: () => this.#readiness(),
-    });
+    this.#admin = await openAdmin(this.#configuration.admin, this.#adminSources());
     this.#liaison?.start();
     await this.#crew.start();
     this.#timers = [
@@ -177,8 +162,86 @@ export class Gateway {
     await this.#crew.stop();
     await this.#liaison?.stop();
     await this.#admin?.close();
-    await this.#stock?.close();
-    await this.#log.close();
+    await this.#outputs.close();
+  }
+
+  /** @throws Error that says why it cannot come into force; then nothing has changed. */
+  async #apply(wanted: Configuration): Promise<Applied> {
+    const before = this.#configuration;
+    const now = capped(lasting(before, wanted), this.#log);
+    const asked = { ...wanted, maxConnections: now.maxConnections };
+    const keeper = isDeepStrictEqual(now.tls, before.tls) ? this.#keeper : keeperOf(now, this.#keeper);
+    const places = this.#registry.admit(now);
+    const memory = extended(this.#memory, before, now);
+    this.#outputs.prepare(now.log);
+    try {
+      await this.#crew.prepare({ configuration: now, places, memory, tls: keeper?.material ?? null });
+    } catch (error) {
+      this.#outputs.abort();
+      throw error;
+    }
+    this.#outputs.commit();
+    this.#configuration = now;
+    this.#memory = memory;
+    this.#keeper = keeper;
+    const former = this.#liaison;
+    if (asksOtherwise(now, before)) this.#liaison = this.#makeLiaison();
+    this.#view = this.#makeView();
+    await this.#crew.commit(keeper?.material ?? null);
+    if (this.#liaison !== former) {
+      // One thread at a time makes lists.
+      await former?.stop();
+      this.#liaison?.start();
+    }
+    return { before, asked, now };
+  }
+
+  #makeLiaison(): Liaison | null {
+    return Liaison.of(this.#configuration, { memory: this.#memory, version: this.#version, log: this.#log });
+  }
+
+  #makeView(): View {
+    return new View({
+      configuration: this.#configuration,
+      places: this.#registry,
+      memory: this.#memory,
+      table: this.#table,
+      counters: this.#counters,
+      bans: this.#liaison?.bans ?? null,
+      process: this.#process,
+      version: this.#version,
+      linesDropped: () => this.#outputs.linesDropped,
+    });
+  }
+
+  /** Each page is of the configuration that is in force when it is asked for. */
+  #adminSources(): AdminSources {
+    const view = () => this.#view;
+    return {
+      get metrics() {
+        return view().metrics;
+      },
+      get clients() {
+        return view().clients;
+      },
+      get bans() {
+        return view().bans;
+      },
+      prospects: (client) => view().prospects(client),
+      log: this.#log,
+      state: () => this.#readiness(),
+      reload: () => this.reload(),
+    };
+  }
+
+  /** Gives back what a thread held that has ended; false while that cannot be done. */
+  #reclaim(thread: number): boolean {
+    if (!this.#table.reclaim(thread)) return false;
+    Total.reclaim(this.#memory.total, thread);
+    this.#view.reclaim(thread);
+    const sessions = this.#counters.threadDied(thread);
+    this.#log.event("error", "thread-reclaimed", { thread, sessions });
+    return true;
   }
 
   #lookAtCertificates(): void {
@@ -203,37 +266,36 @@ export class Gateway {
 
   #readiness(): Readiness {
     if (this.#state !== "ready") return { ready: false, reason: this.#state };
-    const now = systemClock.seconds();
     if (this.#liaison?.isAwaited === true) return { ready: false, reason: "there is no ban list yet" };
-    const down = this.#pools.find((pool) => pool.isDown(now));
-    if (down === undefined) return { ready: true, reason: null };
-    return { ready: false, reason: `pool ${down.options.name} has no server` };
-  }
-
-  *#servers(): Generator<ServerState> {
-    const now = systemClock.seconds();
-    for (const pool of this.#pools) {
-      for (const server of pool.servers) {
-        yield {
-          pool: pool.options.name,
-          server: server.name,
-          isUp: pool.isUp(server, now),
-          sessions: pool.sessionsOn(server),
-        };
-      }
-    }
-  }
-
-  #clients() {
-    return clientSource(this.#table, scopesOf(this.#configuration), systemClock);
+    const { poolDown } = this.#view;
+    if (poolDown === null) return { ready: true, reason: null };
+    return { ready: false, reason: `pool ${poolDown} has no server` };
   }
 }
 
 interface Parts {
-  readonly log: Log;
-  readonly stock: StockSink | null;
+  readonly outputs: Outputs;
   readonly keeper: Keeper | null;
   readonly version: string;
+  readonly origin: Origin | null;
+}
+
+/** Null where no certificate is named. @throws Error that says which file will not serve, and why. */
+function keeperOf({ tls }: Configuration, before: Keeper | null): Keeper | null {
+  return tls.certificates.length === 0 ? null : new Keeper(tls, systemClock.seconds(), before);
+}
+
+/** What was asked for, with everything in it that only a start can change as it is. */
+function lasting({ threads, tableSize, admin }: Configuration, asked: Configuration): Configuration {
+  const { listen, token } = admin;
+  return { ...asked, threads, tableSize, admin: { ...asked.admin, listen, token } };
+}
+
+/** Whether LAPI has to be asked in another way than before. */
+function asksOtherwise(now: Configuration, before: Configuration): boolean {
+  return (
+    !isDeepStrictEqual(now.crowdsec, before.crowdsec) || !isDeepStrictEqual(sparedOf(now), sparedOf(before))
+  );
 }
 
 /** The configuration with no more connections than there can be open files for. */

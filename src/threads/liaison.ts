@@ -13,8 +13,9 @@ import { Counters } from "../observe/counters.ts";
 import type { Log } from "../observe/log.ts";
 import { BanView } from "./banview.ts";
 import type { FromLapi, LapiData, ToLapi } from "./messages.ts";
+import { counterShape } from "./registry.ts";
 import { Restarts } from "./restarts.ts";
-import { counterShape, type SharedMemory, sparedOf } from "./shared.ts";
+import { type SharedMemory, sparedOf } from "./shared.ts";
 
 /** So long it may take to write the last list to its file, and to say goodbye. */
 const STOP_MS = 2000;
@@ -49,7 +50,7 @@ export class Liaison {
     const { shelf, counters } = memory;
     if (options === null || shelf === null) return null;
     const spared = sparedOf(configuration);
-    const shape = counterShape(configuration);
+    const shape = counterShape(configuration.threads);
     return new Liaison({ options, version, shelf, counters, shape, spared }, log);
   }
 

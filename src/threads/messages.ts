@@ -8,46 +8,73 @@ import type { CounterShape } from "../observe/counters.ts";
 import type { Fields } from "../observe/logger.ts";
 import type { LogLevel } from "../observe/options.ts";
 import type { TlsMaterial } from "../tls/keeper.ts";
+import type { Places } from "./registry.ts";
 import type { SharedMemory } from "./shared.ts";
-
-/** What a data thread is born with. */
-export interface ThreadData {
-  readonly configuration: Configuration;
-  /** From 0. */
-  readonly thread: number;
-  readonly memory: SharedMemory;
-  /** Null where there is no certificate, so that no TLS ends here. */
-  readonly tls: TlsMaterial | null;
-  /** The lines that it has sent and that are not written yet: see `Batch`. */
-  readonly backlog: Int32Array;
-}
 
 /** For each listener, in the configuration's order, what it listens on. */
 export type Endpoints = readonly (readonly Endpoint[])[];
 
+/** A configuration, with all that a data thread needs to bring it into force. */
+export interface Plan {
+  readonly configuration: Configuration;
+  readonly places: Places;
+  readonly memory: SharedMemory;
+  /** Exactly these, port 0 being any that is free. */
+  readonly endpoints: Endpoints;
+  /** Null where there is no certificate, so that no TLS ends here. */
+  readonly tls: TlsMaterial | null;
+}
+
+/** What a data thread is born with: it prepares the plan at once, as if it had been asked with number 0, and commits. */
+export interface ThreadData {
+  readonly plan: Plan;
+  /** From 0. */
+  readonly thread: number;
+  /** The lines that it has sent and that are not written yet: see `Batch`. */
+  readonly backlog: Int32Array;
+}
+
 /**
- * - `listen`: on exactly these; the answer is `listening` or `unbound`.
- * - `tls`: from now on with these; only where the thread was born with some.
+ * What has a `number` is a question, and its answer has the same.
+ *
+ * - `prepare`: bind what the plan needs and you have not; the answer is `prepared` or `unbound`.
+ * - `commit`: what was prepared is in force; the answer is `committed`.
+ * - `abort`: what was prepared, if anything was, is forgotten.
+ * - `tls`: from now on with these.
  * - `drain`: accept nobody any more; the answer is `drained`, once the last session has gone.
  * - `cut`: end the sessions that are left.
  */
 export type ToData =
-  | { readonly type: "listen"; readonly endpoints: Endpoints }
+  | { readonly type: "prepare"; readonly number: number; readonly plan: Plan }
+  | { readonly type: "commit"; readonly number: number }
+  | { readonly type: "abort" }
   | { readonly type: "tls"; readonly material: TlsMaterial }
   | { readonly type: "drain" }
   | { readonly type: "cut" };
 
 /**
- * - `listening`: on these, with their real ports.
- * - `unbound`: one of them could not be bound, and none is listened on.
+ * - `prepared`: the plan's addresses are listened on, with these real ports.
+ * - `unbound`: one of them could not be bound, and all is as it was.
+ * - `committed`: connections that come from now on meet the new configuration.
+ */
+export type Answer =
+  | {
+      readonly type: "prepared";
+      readonly number: number;
+      readonly endpoints: Endpoints;
+      readonly wire: string;
+    }
+  | { readonly type: "unbound"; readonly number: number; readonly listener: string; readonly message: string }
+  | { readonly type: "committed"; readonly number: number };
+
+/**
  * - `log`: whole lines.
  * - `stock`: likewise, for CrowdSec's stock parsers; only where there is somewhere to write them.
  * - `signals`: what was seen of misbehaving clients, for LAPI.
  * - `drained`: no session is left.
  */
 export type ToControl =
-  | { readonly type: "listening"; readonly endpoints: Endpoints; readonly wire: string }
-  | { readonly type: "unbound"; readonly listener: string; readonly message: string }
+  | Answer
   | { readonly type: "log"; readonly lines: string }
   | { readonly type: "stock"; readonly lines: string }
   | { readonly type: "signals"; readonly signals: readonly Signal[] }

@@ -14,11 +14,12 @@ import type { Reason } from "../outcome.ts";
 import type { Pool } from "../pools/pool.ts";
 import type { Bans } from "../proxy/gate.ts";
 import type { ListenerOptions } from "../proxy/options.ts";
-import { scopeOf, scopesOf } from "./shared.ts";
+import { type Places, scopeOf } from "./registry.ts";
 
 interface Ground {
   readonly table: Table;
   readonly total: SharedArrayBuffer;
+  readonly places: Places;
   readonly pools: readonly Pool[];
   readonly bans: Bans;
   readonly clock: Clock;
@@ -58,10 +59,9 @@ const withheld: Readonly<Record<ClientEvent, string>> = {
 /** Asks for one configuration; the answers are in its listeners' order. */
 export function prospects(configuration: Configuration, ground: Ground): (client: Address) => Prospect[] {
   const { listeners, limits, maxConnections } = configuration;
-  const { table, total, pools } = ground;
-  const scopes = scopesOf(configuration);
+  const { table, total, places, pools } = ground;
   const wickets = listeners.map((options) => {
-    const scope = scopes.indexOf(scopeOf(configuration, options));
+    const scope = places.scopes.get(scopeOf(configuration, options))!;
     const pool = pools.find(({ options: { name } }) => name === options.pool)!;
     const limiter = new Limiter(table, limits[options.limits]!, scope);
     return { options, monitors: new Networks(options.monitors), limiter, pool };

@@ -1,21 +1,24 @@
 /**
- * What the threads share: the memory that the control thread allocates once, and how each thread finds its way in it.
- * Everything in here can be sent to a thread as it is.
+ * What the threads share: the memory that the control thread allocates, and how each thread finds its way in it.
+ * Everything in here can be sent to a thread as it is. It outlives configurations, as far as what it is for does.
  */
+import { isDeepStrictEqual } from "node:util";
 import { Networks } from "../address.ts";
 import type { Configuration } from "../config/options.ts";
 import { type EnforcedBans, nobodyBanned, ThreadBans } from "../crowdsec/bans.ts";
 import { Shelf } from "../crowdsec/shelf.ts";
 import { Table } from "../limits/table.ts";
 import { Total } from "../limits/total.ts";
-import { type CounterShape, Counters } from "../observe/counters.ts";
+import { Counters } from "../observe/counters.ts";
+import type { PoolOptions } from "../pools/options.ts";
 import { Pool } from "../pools/pool.ts";
+import { counterShape } from "./registry.ts";
 
 export interface SharedMemory {
   readonly table: SharedArrayBuffer;
   readonly total: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
-  /** The ban list's; null: nobody is banned. */
+  /** The ban list's; null: nobody was ever to be banned. */
   readonly shelf: SharedArrayBuffer | null;
   /** In the configuration's order. */
   readonly pools: readonly SharedArrayBuffer[];
@@ -26,28 +29,25 @@ export function allocate(configuration: Configuration): SharedMemory {
   return {
     table: Table.allocate({ entries: tableSize, threads }),
     total: Total.allocate(threads),
-    counters: Counters.allocate(counterShape(configuration)),
+    counters: Counters.allocate(counterShape(threads)),
     shelf: crowdsec && Shelf.allocate(),
     pools: pools.map((pool) => Pool.allocate(pool, threads)),
   };
 }
 
-export function counterShape({ threads, listeners, pools }: Configuration): CounterShape {
-  return { threads, listeners: listeners.length, pools: pools.length };
+/** The memory for the configuration after this one: what there is stays, and what is new gets its own. */
+export function extended(memory: SharedMemory, before: Configuration, next: Configuration): SharedMemory {
+  const pools = next.pools.map((pool) => {
+    const at = before.pools.findIndex((old) => old.name === pool.name && hasSameServers(old, pool));
+    return memory.pools[at] ?? Pool.allocate(pool, next.threads);
+  });
+  return { ...memory, shelf: memory.shelf ?? (next.crowdsec && Shelf.allocate()), pools };
 }
 
-/** The scopes' names; a scope's number in the table is its place here. */
-export function scopesOf(configuration: Configuration): string[] {
-  const scopes = new Set(configuration.listeners.map((listener) => scopeOf(configuration, listener)));
-  return [...scopes].sort();
-}
-
-/** Whose counters a listener's limits count in: by default its own. */
-export function scopeOf(
-  { limits }: Configuration,
-  listener: { readonly name: string; readonly limits: string },
-): string {
-  return limits[listener.limits]?.scope ?? listener.name;
+/** A pool's memory has its servers in their order; their weights and bounds are not in it. */
+function hasSameServers(one: PoolOptions, other: PoolOptions): boolean {
+  const endpoints = ({ servers }: PoolOptions) => servers.map(({ endpoint }) => endpoint);
+  return isDeepStrictEqual(endpoints(one), endpoints(other));
 }
 
 /** The networks that are never banned, whatever is decided: the operator's, and those that PROXY headers come from. */

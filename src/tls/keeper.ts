@@ -59,13 +59,17 @@ export class Keeper {
   #marks: string;
   /** What is wrong with those that should be; null: nothing. */
   #trouble: Failure | null = null;
-  #ticketKeys = randomBytes(TICKET_KEYS_BYTES);
+  #ticketKeys: Uint8Array;
   #rotatedSeconds: number;
 
-  /** @throws Error that says which file will not serve, and why. */
-  constructor(options: TlsOptions, nowSeconds: number) {
+  /**
+   * Where there was a keeper `before` this one, its tickets are still taken.
+   * @throws Error that says which file will not serve, and why.
+   */
+  constructor(options: TlsOptions, nowSeconds: number, before: Keeper | null = null) {
     this.#options = options;
-    this.#rotatedSeconds = nowSeconds;
+    this.#ticketKeys = before === null ? randomBytes(TICKET_KEYS_BYTES) : before.#ticketKeys;
+    this.#rotatedSeconds = before === null ? nowSeconds : before.#rotatedSeconds;
     this.#marks = marksOf(options);
     const read = readAll(options);
     if (!read.ok) throw new Error(`tls.certificates: ${read.failure.file}: ${read.failure.reason}`);

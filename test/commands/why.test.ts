@@ -20,6 +20,7 @@ const sources: AdminSources = {
   ],
   log: memoryLog(),
   state: () => ({ ready: true, reason: null }),
+  reload: async () => ({ ok: true }),
 };
 
 async function open(t: Test, host = "127.0.0.1", token: string | null = null) {

@@ -23,6 +23,7 @@ const rest: Omit<AdminSources, "metrics" | "log"> = {
   bans: null,
   prospects: () => [],
   state: () => ({ ready: true, reason: null }),
+  reload: async () => ({ ok: true }),
 };
 
 interface Asked {

@@ -1,7 +1,7 @@
 /** The exposition, read back: names, labels and values to the letter of the contract. */
 import t from "tap";
 import { type CounterShape, Counters, ThreadCounters } from "../../src/observe/counters.ts";
-import { Metrics } from "../../src/observe/metrics.ts";
+import { Metrics, ProcessMetrics } from "../../src/observe/metrics.ts";
 import { outcomes, reasons } from "../../src/outcome.ts";
 import { clientEntry, clientSource, session } from "./fixtures.ts";
 
@@ -11,29 +11,35 @@ function make(entries = [clientEntry("203.0.113.7", { connections: 7 })], topCli
   const memory = Counters.allocate(shape);
   const threads = [0, 1].map((thread) => new ThreadCounters(memory, shape, thread));
   const counters = new Counters(memory, shape);
-  const metrics = new Metrics({
-    version: "1.2.3",
-    listeners: ["smtp", "imaps"],
-    pools: ["postfix"],
-    counters,
-    clients: clientSource(entries, { connections: 100, refused: 10, messages: 5, bytes: 1 }),
-    servers: () => [
-      { pool: "postfix", server: "127.0.0.1:25", isUp: true, sessions: 3 },
-      { pool: "postfix", server: "[::1]:25", isUp: false, sessions: 0 },
-    ],
-    bans: {
-      decisions: () => [
-        ["cscli", 2],
-        ["lists:firehol", 9],
+  const metrics = new Metrics(
+    {
+      version: "1.2.3",
+      listeners: new Map([
+        ["smtp", 0],
+        ["imaps", 1],
+      ]),
+      pools: new Map([["postfix", 0]]),
+      counters,
+      clients: clientSource(entries, { connections: 100, refused: 10, messages: 5, bytes: 1 }),
+      servers: () => [
+        { pool: "postfix", server: "127.0.0.1:25", isUp: true, sessions: 3 },
+        { pool: "postfix", server: "[::1]:25", isUp: false, sessions: 0 },
       ],
-      refused: () => [["cscli", 3]],
-      ageSeconds: () => 4,
-      errors: () => [["timeout", 1]],
-      ignored: () => [["scope", 5]],
+      bans: {
+        decisions: () => [
+          ["cscli", 2],
+          ["lists:firehol", 9],
+        ],
+        refused: () => [["cscli", 3]],
+        ageSeconds: () => 4,
+        errors: () => [["timeout", 1]],
+        ignored: () => [["scope", 5]],
+      },
+      linesDropped: () => 5,
+      topClients,
     },
-    linesDropped: () => 5,
-    topClients,
-  });
+    new ProcessMetrics(),
+  );
   return { metrics, counters, threads };
 }
 

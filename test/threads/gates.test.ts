@@ -8,6 +8,7 @@ import { bytesOf, textOf } from "../../src/lines.ts";
 import type { Gate } from "../../src/proxy/gate.ts";
 import { Sessions } from "../../src/proxy/sessions.ts";
 import { makeGates } from "../../src/threads/gates.ts";
+import { Registry } from "../../src/threads/registry.ts";
 import { allocate } from "../../src/threads/shared.ts";
 import { Certificates } from "../../src/wire/certificates.ts";
 import { chooseWire } from "../../src/wire/choose.ts";
@@ -55,6 +56,7 @@ limits: ${limits}
   );
   return makeGates(configuration, {
     memory: allocate(configuration),
+    places: new Registry().admit(configuration),
     thread: 0,
     wire: chooseWire({}),
     certificates,

@@ -11,7 +11,8 @@ import { Pool } from "../../src/pools/pool.ts";
 import type { Bans } from "../../src/proxy/gate.ts";
 import type { Ban } from "../../src/record.ts";
 import { prospects } from "../../src/threads/prospects.ts";
-import { allocate, scopeOf, scopesOf } from "../../src/threads/shared.ts";
+import { Registry } from "../../src/threads/registry.ts";
+import { allocate } from "../../src/threads/shared.ts";
 import { loaded } from "../config/fixtures.ts";
 import { makeCertificate } from "../servers/certificate.ts";
 
@@ -62,12 +63,15 @@ limits: { default: { scope: all, ${limits} } }
     { files },
   );
   const memory = allocate(configuration);
+  const registry = new Registry();
+  registry.admit(configuration);
   const pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!, CONTROL));
   const limiter = new Limiter(new Table(memory.table, 0), configuration.limits.default!, 0);
   const ask = (client = CLIENT, bans: Bans = nobody, asked: Configuration = configuration) => {
     const table = new Table(memory.table, CONTROL);
     const clock = { seconds: () => NOW, milliseconds: () => NOW * 1000 };
-    return prospects(asked, { table, total: memory.total, pools, bans, clock })(client);
+    const places = registry.admit(asked);
+    return prospects(asked, { table, total: memory.total, places, pools, bans, clock })(client);
   };
   return { configuration, pools, limiter, ask, total: new Total(memory.total, 0, 2) };
 }
@@ -194,12 +198,13 @@ t.test("prospects lets in whom limits do not bind, and says what would have been
 t.test("prospects asks each listener's own scope, and says when its pool is down or full", async (t) => {
   const { configuration, ask, limiter, pools } = setUp("connectionCount: 1");
   const { default: shared } = configuration.limits;
-  const apart: Configuration = { ...configuration, limits: { default: { ...shared!, scope: null } } };
+  const apart: Configuration = {
+    ...configuration,
+    listeners: configuration.listeners.map((one) => (one.name === "imap" ? { ...one, limits: "all" } : one)),
+    limits: { default: { ...shared!, scope: null }, all: shared! },
+  };
   limiter.connect(CLIENT, NOW);
-  // The limiter of `setUp` counts under the number 0, which is the first of the scopes' names.
-  const first = scopesOf(apart)[0]!;
-  t.ok(apart.listeners.some((listener) => scopeOf(apart, listener) === first));
-  t.same(Object.keys(said(ask(CLIENT, nobody, apart))), [first]);
+  t.same(Object.keys(said(ask(CLIENT, nobody, apart))), ["imap"]);
   pools[1]!.failed(pools[1]!.servers[0]!, NOW);
   t.match(said(ask(Address.parse("203.0.113.9")!)), {
     imap: "no server of pool imap is up",
