@@ -34,6 +34,13 @@ export interface LogLine {
   readonly tls?: { readonly version: string; readonly cipher: string } | null;
   readonly listeners?: Readonly<Record<string, readonly string[]>>;
   readonly admin?: string;
+  /** Of a reload: what is another now, what cannot be in a running process, or what is wrong. */
+  readonly what?: string;
+  readonly from?: unknown;
+  readonly to?: unknown;
+  readonly changes?: number;
+  readonly settings?: readonly string[];
+  readonly errors?: readonly string[];
 }
 
 export interface Gateway {
@@ -42,6 +49,9 @@ export interface Gateway {
   readonly adminUrl: string;
   /** The port of the listener's first address. */
   port(listener: string): number;
+  /** Its configuration's path, and how another one comes there; the gateway does not hear of it. */
+  readonly path: string;
+  write(file: Readonly<Record<string, unknown>>): void;
   /** All that it has logged so far, as it stands there, and line by line. */
   output(): string;
   lines(): LogLine[];
@@ -63,7 +73,9 @@ export async function startGateway(
 ): Promise<Gateway> {
   const path = join(makeDirectory(t, "gateway"), "postern.yaml");
   const log = logFile === undefined ? {} : { log: { destination: logFile } };
-  writeFileSync(path, JSON.stringify({ ...defaults, ...log, ...file }, null, 2));
+  const write = (words: Readonly<Record<string, unknown>>) =>
+    writeFileSync(path, JSON.stringify({ ...defaults, ...log, ...words }, null, 2));
+  write(file);
   const child = startChild(t, [process.execPath, main, "serve", "-c", path]);
   let over = false;
   child.ended.finally(() => {
@@ -84,6 +96,8 @@ export async function startGateway(
   return {
     pid: child.pid,
     adminUrl: `http://${ready.admin}`,
+    path,
+    write,
     port: (listener) => Number(ready.listeners?.[listener]?.[0]?.split(":").at(-1)),
     output,
     lines,
