@@ -57,6 +57,8 @@ export class Gateway {
   #admin: Admin | null = null;
   #timers: readonly NodeJS.Timeout[] = [];
   #state: State = "starting";
+  /** The last change to another configuration; nothing is drained in the midst of it. */
+  #changing: Promise<unknown> = Promise.resolve();
 
   /** Starts the gateway; resolves when every listener accepts. @throws Error that says what could not be had, and why. */
   static async start(asked: Configuration, version: string, origin: Origin | null = null): Promise<Gateway> {
@@ -93,7 +95,12 @@ export class Gateway {
       signal: (signals) => this.#liaison?.signal(signals),
       reclaim: (thread) => this.#reclaim(thread),
     });
-    this.#reloads = origin && new Reloads({ origin, log, apply: (asked) => this.#apply(asked) });
+    const apply = (wanted: Configuration) => {
+      const change = this.#apply(wanted);
+      this.#changing = change;
+      return change;
+    };
+    this.#reloads = origin && new Reloads({ origin, log, apply });
   }
 
   /** The bound addresses by listener, as in the `ready` line. */
@@ -121,7 +128,7 @@ export class Gateway {
   async drain(): Promise<void> {
     this.#state = "draining";
     this.#log.event("info", "draining");
-    await this.#reloads?.settled();
+    await this.#changing.catch(() => {});
     await this.#crew.drain(this.#configuration.drainMs);
     this.#log.event("info", "drained");
     await this.#close();
@@ -140,7 +147,6 @@ export class Gateway {
   /** Reads the configuration again, and brings it into force as far as that can be done in a running process. */
   async reload(): Promise<Reloaded> {
     if (this.#reloads === null) return { ok: false, errors: ["there is no file that could be read again"] };
-    if (this.#state !== "ready") return { ok: false, errors: [`the gateway is ${this.#state}`] };
     return this.#reloads.ask();
   }
 
@@ -167,6 +173,7 @@ export class Gateway {
 
   /** @throws Error that says why it cannot come into force; then nothing has changed. */
   async #apply(wanted: Configuration): Promise<Applied> {
+    if (this.#state !== "ready") throw new Error(`the gateway is ${this.#state}`);
     const before = this.#configuration;
     const now = capped(lasting(before, wanted), this.#log);
     const asked = { ...wanted, maxConnections: now.maxConnections };

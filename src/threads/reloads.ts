@@ -3,8 +3,12 @@
  *
  * It knows neither what a configuration is made of nor how one comes into force; it is told both.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Configuration } from "../config/options.ts";
 import type { EventLog } from "../observe/logger.ts";
+
+/** A file takes milliseconds; a named pipe that nobody writes to takes for ever. */
+const READ_MS = 10_000;
 
 /** A setting that is another than it was, in the file's own words and without secrets; null where there was or is none. */
 interface Change {
@@ -70,15 +74,10 @@ export class Reloads {
     return this.#next;
   }
 
-  /** Resolves when none is under way that was asked for before. */
-  async settled(): Promise<void> {
-    await (this.#next ?? this.#current);
-  }
-
   async #reload(): Promise<Reloaded> {
     const { origin, apply } = this.#terms;
     try {
-      const reading = await origin.read();
+      const reading = await Promise.race([origin.read(), late()]);
       if (!reading.ok) return this.#failed(reading.errors);
       const { before, asked, now } = await apply(reading.configuration);
       const needRestart = origin.changes(now, asked).map(({ what }) => what);
@@ -102,4 +101,9 @@ export class Reloads {
     this.#terms.log.event("error", "reload-failed", { errors });
     return { ok: false, errors };
   }
+}
+
+async function late(): Promise<Reading> {
+  await sleep(READ_MS, null, { ref: false });
+  return { ok: false, errors: [`the file could not be read within ${READ_MS / 1000} s`] };
 }

@@ -243,6 +243,40 @@ t.test("Garbage, a huge header and a client that leaves at once hurt nobody", as
   t.same(log.events, []);
 });
 
+t.test("POST /api/reload answers 200 with what changed, or 422 with what is wrong", async (t) => {
+  const outcomes = [
+    { ok: true, changes: [{ what: "drain", from: "30s", to: "5s" }], needRestart: ["threads"] },
+    { ok: false, errors: ["postern.yaml:1:1: no"] },
+  ];
+  let asked = 0;
+  const { get } = await open(t, { sources: { reload: async () => outcomes[asked++]! } });
+  for (const [index, status] of [200, 422].entries()) {
+    const response = await get("/api/reload", { method: "POST", body: "whatever" });
+    const { ok, ...rest } = outcomes[index]!;
+    t.same([response.status, await response.json()], [status, rest]);
+    t.equal(ok, status === 200);
+  }
+});
+
+t.test("/api/reload does nothing when a page, a stranger or another method asks", async (t) => {
+  let asked = 0;
+  const reload = async () => ({ ok: asked++ === 0 });
+  const here = await open(t, { sources: { reload } });
+  const got = await here.get("/api/reload");
+  t.same([got.status, got.headers.get("allow")], [405, "POST"]);
+  const origin = "https://evil.example";
+  t.equal((await here.get("/api/reload", { method: "POST", headers: { origin } })).status, 403);
+  t.equal((await here.get("/api/bans", { method: "POST" })).status, 405);
+  const there = await open(t, { host: "0.0.0.0", token: "secret", sources: { reload } });
+  t.equal((await there.get("/api/reload", { method: "POST" })).status, 401);
+  const shut = await open(t, { host: "0.0.0.0", sources: { reload } });
+  t.equal((await shut.get("/api/reload", { method: "POST" })).status, 403);
+  t.equal(asked, 0);
+  const authorization = "Bearer secret";
+  t.equal((await there.get("/api/reload", { method: "POST", headers: { authorization } })).status, 200);
+  t.equal(asked, 1);
+});
+
 t.test("openAdmin says which address and why when it cannot be listened on", async (t) => {
   const { admin } = await open(t);
   const { port } = admin.endpoint;

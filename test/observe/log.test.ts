@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { Batch } from "../../src/observe/batch.ts";
+import { Destination } from "../../src/observe/destination.ts";
 import { openLog } from "../../src/observe/log.ts";
 import { ThreadLog } from "../../src/observe/threadlog.ts";
 
@@ -38,6 +39,33 @@ t.test("batch writes a thread's lines whole and takes them off its backlog", asy
   for (const { backlog } of threads) t.equal(Atomics.load(backlog, 0), 0);
   t.equal(log.linesDropped, 0);
 });
+
+t.test(
+  "redirect writes to the new place, and what waited to the old one, and goes on counting",
+  async (t) => {
+    const folder = t.testdir();
+    const [old, young] = [join(folder, "old"), join(folder, "young")];
+    const log = openLog({ level: "info", destination: old });
+    for (let line = 0; line < 1000; line++) log.event("info", "before", { line });
+    log.redirect(new Destination(young));
+    log.level = "warn";
+    log.event("info", "unwanted");
+    log.event("warn", "after");
+    await log.close();
+    const lines = (file: string) => readFileSync(file, "utf8").split("\n").slice(0, -1);
+    while (lines(old).length < 1000) await new Promise(setImmediate);
+    t.equal(lines(old).length, 1000);
+    t.match(lines(young), [/"event":"after"/]);
+    t.equal(lines(young).length, 1);
+    // A closed log loses what comes, and says so, wherever it was lost.
+    log.event("warn", "late");
+    t.equal(log.linesDropped, 1);
+    log.redirect(new Destination(join(folder, "third")));
+    await new Promise(setImmediate);
+    t.equal(log.linesDropped, 1);
+    await log.close();
+  },
+);
 
 t.test("openLog passes on what is wrong with the destination", async (t) => {
   const destination = join(t.testdir(), "missing", "log");

@@ -57,6 +57,18 @@ function folderOf(t: Test): string {
 
 const shown = (keeper: Keeper) => keeper.material.pairs.map(({ cert }) => cert);
 
+t.test("Keeper goes on with the tickets of the one before it, and with their age", async (t) => {
+  const before = keep(join(made, "one"));
+  const { ticketKeys } = before.material;
+  const pair = { cert: join(made, "two", "cert.pem"), key: join(made, "two", "key.pem") };
+  const after = new Keeper({ certificates: [pair], minVersion: "TLSv1.3" }, 11 * HOUR, before);
+  t.same(shown(after), [certOf("two")]);
+  t.same(after.material.ticketKeys, ticketKeys);
+  t.equal(after.material.minVersion, "TLSv1.3");
+  t.equal(after.look(12 * HOUR).kind, "rotated");
+  t.notSame(after.material.ticketKeys, ticketKeys);
+});
+
 t.test("Keeper has what the files hold when it is made", async (t) => {
   const [first, second] = [join(made, "one"), join(made, "two")];
   const keeper = keep(first, second);
