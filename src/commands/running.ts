@@ -46,14 +46,16 @@ export async function findGateway(
   return { ok: true, url: `http://${admin ?? endpointText(reachable(listen))}`, token };
 }
 
-/** What the gateway says at `path`. */
+/** What the gateway says at `path`, or to what is done there. */
 export async function ask(
   { url, token }: { readonly url: string; readonly token: string | null },
   path: string,
+  method: "GET" | "POST" = "GET",
 ): Promise<Asked> {
   const failed = (trouble: string): Asked => ({ ok: false, trouble });
   try {
     const response = await fetch(url + path, {
+      method,
       headers: token === null ? {} : { authorization: `Bearer ${token}` },
       redirect: "error",
       signal: AbortSignal.timeout(TIMEOUT_MS),
@@ -70,7 +72,7 @@ export async function ask(
 }
 
 /** Where the addresses that stand for all of a machine's can be connected to. */
-function reachable({ host, port }: Endpoint): Endpoint {
+export function reachable({ host, port }: Endpoint): Endpoint {
   if (host === "0.0.0.0") return { host: "127.0.0.1", port };
   return { host: host === "::" ? "::1" : host, port };
 }

@@ -1,6 +1,7 @@
 /**
  * `postern serve -c FILE`: runs the gateway in the foreground until a signal ends it.
  *
+ * Where one with the same file runs already, it takes its place: see `threads/succession.ts`.
  * SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reads the file again, opens the log's files anew and looks at
  * the certificates.
  */
@@ -9,6 +10,7 @@ import { changesBetween } from "../config/changes.ts";
 import { Gateway } from "../threads/gateway.ts";
 import type { Origin } from "../threads/reloads.ts";
 import { type Command, exitCodes, fileOption, parseOptions, readConfiguration } from "./command.ts";
+import { predecessorAt } from "./predecessor.ts";
 
 export const serve: Command = async (args) => {
   const { config } = parseOptions("serve", args, fileOption);
@@ -21,14 +23,18 @@ export const serve: Command = async (args) => {
   let gateway: Gateway | null = null;
   process.on("SIGHUP", () => void gateway?.refresh());
   // Heard from here on: a gateway that is told to end while it starts ends once it has started.
-  const end = endSignal();
+  const ending = new Ending();
   try {
-    gateway = await Gateway.start(loaded.configuration, manifest.version, originOf(config));
+    gateway = await Gateway.start(loaded.configuration, manifest.version, {
+      origin: originOf(config),
+      findPredecessor: () => predecessorAt(loaded.configuration.admin),
+      end: () => ending.begin(),
+    });
   } catch (error) {
     console.error(`postern: ${error instanceof Error ? error.message : String(error)}`);
     return exitCodes.failed;
   }
-  await end;
+  await ending.begun;
   await gateway.drain();
   return exitCodes.well;
 };
@@ -39,16 +45,23 @@ function originOf(file: string | undefined): Origin | null {
   return { read: () => readConfiguration("serve", file), changes: changesBetween };
 }
 
-/** Resolves at the first signal that asks for the end; a second one ends the process at once. */
-function endSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    let isEnding = false;
-    const end = () => {
-      if (isEnding) process.exit(exitCodes.well);
-      isEnding = true;
-      resolve();
-    };
-    process.on("SIGTERM", end);
-    process.on("SIGINT", end);
-  });
+/** The end that a signal asks for, or the gateway that takes our place; a second one ends the process at once. */
+class Ending {
+  readonly begun: Promise<void>;
+  readonly #resolve: () => void;
+  #isBegun = false;
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.begun = promise;
+    this.#resolve = resolve;
+    process.on("SIGTERM", () => this.begin());
+    process.on("SIGINT", () => this.begin());
+  }
+
+  begin(): void {
+    if (this.#isBegun) process.exit(exitCodes.well);
+    this.#isBegun = true;
+    this.#resolve();
+  }
 }

@@ -32,6 +32,9 @@ const TOP_DEFAULT = 50;
 const clientsPath = "/api/clients";
 const bansPath = "/api/bans";
 const reloadPath = "/api/reload";
+const processPath = "/api/process";
+const bequestPath = "/api/bequest";
+const drainPath = "/api/drain";
 
 /** Whether the gateway takes connections, and if not, why. */
 export interface Readiness {
@@ -45,6 +48,12 @@ export interface AdminSources extends Grounds {
   state(): Readiness;
   /** Reads the configuration again. Whoever asked is told all that came of it. */
   reload(): Promise<{ readonly ok: boolean }>;
+  /** The process that this is. */
+  readonly process: { readonly pid: number; readonly version: string };
+  /** Offers its listening sockets to another process; gives the path at which it can have them, or null. */
+  bequeath(): Promise<string | null>;
+  /** Drains, as SIGTERM has it. */
+  drain(): void;
 }
 
 interface Answer {
@@ -98,7 +107,8 @@ export class Admin {
     return new Promise((resolve, reject) => {
       const failed = (error: NodeJS.ErrnoException) => {
         const address = endpointText(this.#options.listen);
-        reject(new Error(`admin.listen: cannot listen on ${address}: ${error.code ?? error.message}`));
+        const reason = error.code ?? error.message;
+        reject(new Error(`admin.listen: cannot listen on ${address}: ${reason}`, { cause: reason }));
       };
       this.#server.once("error", failed);
       this.#server.listen({ host, port }, () => {
@@ -163,6 +173,8 @@ export class Admin {
         return () => this.#readiness();
       case clientsPath:
         return () => this.#clients(query.get("top"));
+      case processPath:
+        return () => json(200, { postern: this.#sources.process });
       case bansPath:
         return () => this.#bans(query.get("contains"));
       default:
@@ -174,7 +186,16 @@ export class Admin {
 
   /** What a POST to `path` does, or null. */
   #action(path: string): (() => Promise<Answer>) | null {
-    return path === reloadPath ? () => this.#reload() : null;
+    switch (path) {
+      case reloadPath:
+        return () => this.#reload();
+      case bequestPath:
+        return async () => json(200, { path: await this.#sources.bequeath() });
+      case drainPath:
+        return async () => this.#drain();
+      default:
+        return null;
+    }
   }
 
   /** Why this request may not have `/api`, or null. */
@@ -230,6 +251,13 @@ export class Admin {
   async #reload(): Promise<Answer> {
     const { ok, ...outcome } = await this.#sources.reload();
     return json(ok ? 200 : 422, outcome);
+  }
+
+  /** The address is free for another process by the time that whoever asked is answered. */
+  #drain(): Answer {
+    this.#server.close();
+    this.#sources.drain();
+    return { ...json(200, { pid: this.#sources.process.pid }), headers: { connection: "close" } };
   }
 
   /** The error's own text is ours or the system's; what the request said stays out of the log. */

@@ -5,12 +5,14 @@
  * The first thread binds all addresses before any other does, so that an address that cannot be had is known at once,
  * and the others join it on the ports that it got.
  */
+import { endpointText } from "../address.ts";
 import type { Signal } from "../crowdsec/signals.ts";
 import { Batch } from "../observe/batch.ts";
 import type { Log } from "../observe/log.ts";
 import type { TlsMaterial } from "../tls/keeper.ts";
+import type { Inherited } from "../wire/bequest.ts";
 import { Member, type Remark } from "./member.ts";
-import type { Endpoints, Plan } from "./messages.ts";
+import type { Endpoints, Plan, Share } from "./messages.ts";
 import { Restarts } from "./restarts.ts";
 
 /** What a dead thread held cannot be given back yet, or the others are changing over: asked again after this long. */
@@ -58,6 +60,11 @@ export class Crew {
     this.#restarts = Array.from({ length: threads }, () => new Restarts());
   }
 
+  /** Of all threads' listening sockets. */
+  get descriptors(): readonly number[] {
+    return this.#living.flatMap(({ descriptors }) => descriptors);
+  }
+
   /** What is listened on, with real ports. */
   get endpoints(): Endpoints {
     return this.#plan.endpoints;
@@ -68,14 +75,18 @@ export class Crew {
     return this.#wire;
   }
 
-  /** @throws Error that says which address could not be bound, and why; then no thread is left. */
-  async start(): Promise<void> {
+  /**
+   * Listens, with these sockets and with more where they are not enough.
+   * @throws Error that says which address could not be bound, and why; then no thread is left.
+   */
+  async start(inherited: readonly Inherited[]): Promise<void> {
+    const shares = sharedOut(inherited, this.#members.length);
     try {
-      const first = this.#launch(0);
+      const first = this.#launch(0, shares[0]);
       this.#plan = { ...this.#plan, endpoints: await first.born };
       this.#wire = first.wire;
       const others = [...this.#members.keys()].slice(1);
-      await Promise.all(others.map((thread) => this.#launch(thread).born));
+      await Promise.all(others.map((thread) => this.#launch(thread, shares[thread]).born));
       this.#state = "running";
     } catch (error) {
       await this.stop();
@@ -166,8 +177,8 @@ export class Crew {
     });
   }
 
-  #launch(thread: number): Member {
-    const data = { plan: this.#plan, thread, backlog: Batch.backlog() };
+  #launch(thread: number, inherited: readonly Share[] = []): Member {
+    const data = { plan: this.#plan, thread, backlog: Batch.backlog(), inherited };
     const member = new Member(data, {
       heard: (member, remark) => this.#heard(member, remark),
       broke: (_, error) =>
@@ -188,6 +199,9 @@ export class Crew {
         return stock(remark.lines);
       case "signals":
         return signal(remark.signals);
+      case "open":
+        member.descriptors = remark.descriptors;
+        return;
       case "drained":
         member.isDrained = true;
         return this.#checkDrained();
@@ -222,6 +236,20 @@ export class Crew {
   #checkDrained(): void {
     if (this.#members.every((member) => member === null || member.isDrained)) this.#whenDrained?.();
   }
+}
+
+/** Each address's sockets in turn to the threads, for each thread what it is to know of all of them. */
+function sharedOut(inherited: readonly Inherited[], threads: number): readonly (readonly Share[])[] {
+  const ranks = inherited.map(({ endpoint }, index) => {
+    const text = endpointText(endpoint);
+    return inherited.slice(0, index).filter((other) => endpointText(other.endpoint) === text).length;
+  });
+  return Array.from({ length: threads }, (_, thread) =>
+    inherited.map(({ endpoint, descriptor }, index) => ({
+      endpoint,
+      descriptor: ranks[index]! % threads === thread ? descriptor : null,
+    })),
+  );
 }
 
 function describe(error: unknown): string {

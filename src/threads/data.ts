@@ -39,9 +39,7 @@ class DataThread {
   readonly #sessions = new Sessions(systemClock);
   readonly #wire = chooseWire(process.env);
   readonly #observer = this.#makeObserver();
-  readonly #doors = new Doors(this.#wire, ({ options: { name } }, code) =>
-    this.#log.event("warn", "accept", { listener: name, code }),
-  );
+  readonly #doors: Doors;
   /** Null: nobody wants its lines. */
   #stock: StockLog | null = null;
   #bans: EnforcedBans = nobodyBanned;
@@ -52,7 +50,7 @@ class DataThread {
   /** What is prepared. */
   #next: { readonly configuration: Configuration; readonly bans: EnforcedBans } | null = null;
 
-  constructor({ plan, thread, backlog }: ThreadData, post: (message: ToControl) => void) {
+  constructor({ plan, thread, backlog, inherited }: ThreadData, post: (message: ToControl) => void) {
     const { configuration, memory } = plan;
     this.#thread = thread;
     this.#post = post;
@@ -60,6 +58,14 @@ class DataThread {
     this.#batch = { backlog, dropped: () => this.#counters.lineDropped() };
     const send = (lines: string) => post({ type: "log", lines });
     this.#log = new ThreadLog({ ...this.#batch, send, level: configuration.log.level });
+    this.#doors = new Doors({
+      wire: this.#wire,
+      inherited,
+      acceptFailed: ({ options: { name } }, code) =>
+        this.#log.event("warn", "accept", { listener: name, code }),
+      leftOut: ({ options: { name } }, { message }) =>
+        this.#log.event("warn", "left-out", { listener: name, thread, detail: message }),
+    });
     setInterval(() => this.#sweep(), SWEEP_MS);
     setInterval(() => this.#signal(), SIGNAL_MS);
   }
@@ -121,6 +127,7 @@ class DataThread {
     const { log, hostname, crowdsec } = configuration;
     this.#next = null;
     this.#doors.commit();
+    this.#post({ type: "open", descriptors: this.#doors.descriptors });
     this.#bans = bans;
     this.#log.level = log.level;
     this.#stock?.flush();

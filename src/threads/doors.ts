@@ -5,14 +5,25 @@
  * the gate behind it changes. What a configuration needs beyond that is bound before it is in force. Such a socket serves
  * at once; should the configuration come to nothing, it is closed like that of any listener which goes away, whose
  * sessions go on to their own ends.
+ *
+ * Sockets that the process was given are shared out among the threads, and each is opened before anything is bound. A
+ * thread that has none of an address binds one beside them; where it may not, as when a service manager has bound the
+ * others as another user, it leaves that address to the threads that have.
  */
 import { type Endpoint, endpointText } from "../address.ts";
 import type { Gate } from "../proxy/gate.ts";
 import { Session } from "../proxy/session.ts";
 import { ListenError, type Listening, type Wire } from "../wire/wire.ts";
-import type { Endpoints } from "./messages.ts";
+import type { Endpoints, Share } from "./messages.ts";
 
-type AcceptFailed = (gate: Gate, code: string) => void;
+interface DoorsOptions {
+  readonly wire: Wire;
+  readonly inherited: readonly Share[];
+  /** A client could not be accepted. */
+  acceptFailed(gate: Gate, code: string): void;
+  /** An address is left to the other threads. */
+  leftOut(gate: Gate, error: ListenError): void;
+}
 
 type Prepared =
   /** With their real ports. */
@@ -20,7 +31,10 @@ type Prepared =
   | { readonly ok: false; readonly listener: string; readonly message: string };
 
 interface Door {
-  readonly listening: Listening;
+  /** With the real port. */
+  readonly endpoint: Endpoint;
+  /** More than one where the process that gave them had more threads; none where they are all other threads'. */
+  readonly listening: readonly Listening[];
   gate: Gate;
 }
 
@@ -31,15 +45,19 @@ interface Appointment {
 }
 
 export class Doors {
-  readonly #wire: Wire;
-  readonly #acceptFailed: AcceptFailed;
+  readonly #options: DoorsOptions;
+  #inherited: readonly Share[];
   #open: readonly Door[] = [];
   #next: readonly Appointment[] = [];
 
-  /** `acceptFailed` hears of clients that could not be accepted. */
-  constructor(wire: Wire, acceptFailed: AcceptFailed) {
-    this.#wire = wire;
-    this.#acceptFailed = acceptFailed;
+  constructor(options: DoorsOptions) {
+    this.#options = options;
+    this.#inherited = options.inherited;
+  }
+
+  /** Of all sockets that are in force. */
+  get descriptors(): readonly number[] {
+    return this.#open.flatMap(({ listening }) => listening.map(({ descriptor }) => descriptor));
   }
 
   /** Binds what these gates listen on and is not bound yet; all or nothing. `endpoints` are in the gates' order. */
@@ -60,7 +78,7 @@ export class Doors {
     const bound = next.values();
     return {
       ok: true,
-      endpoints: endpoints.map((asked) => asked.map(() => bound.next().value!.door.listening.endpoint)),
+      endpoints: endpoints.map((asked) => asked.map(() => bound.next().value!.door.endpoint)),
     };
   }
 
@@ -86,21 +104,37 @@ export class Doors {
 
   #at(endpoint: Endpoint): Door | undefined {
     const text = endpointText(endpoint);
-    return this.#open.find(({ listening }) => endpointText(listening.endpoint) === text);
+    return this.#open.find((door) => endpointText(door.endpoint) === text);
   }
 
   async #bind(endpoint: Endpoint, gate: Gate): Promise<Door> {
+    const { wire, acceptFailed, leftOut } = this.#options;
     const behind = { gate };
-    const listening = await this.#wire.listen({
-      endpoint,
-      reusePort: true,
-      onConnection: (connection) => new Session(behind.gate, connection).accept(),
-      onAcceptError: (code) => this.#acceptFailed(behind.gate, code),
-    });
-    return Object.assign(behind, { listening });
+    const listen = (descriptor: number | null) =>
+      wire.listen({
+        endpoint,
+        reusePort: true,
+        descriptor,
+        onConnection: (connection) => new Session(behind.gate, connection).accept(),
+        onAcceptError: (code) => acceptFailed(behind.gate, code),
+      });
+    const text = endpointText(endpoint);
+    const given = this.#inherited.filter((share) => endpointText(share.endpoint) === text);
+    const own = given.map(({ descriptor }) => descriptor).filter((descriptor) => descriptor !== null);
+    // What comes here later is bound: by then these may have been closed, by a reload or with a thread that died.
+    this.#inherited = this.#inherited.filter((share) => !given.includes(share));
+    const listening: Listening[] = [];
+    try {
+      for (const descriptor of own.length === 0 ? [null] : own) listening.push(await listen(descriptor));
+    } catch (error) {
+      closeAll([{ listening }]);
+      if (given.length === 0 || own.length > 0 || !(error instanceof ListenError)) throw error;
+      leftOut(gate, error);
+    }
+    return Object.assign(behind, { listening, endpoint: listening[0]?.endpoint ?? endpoint });
   }
 }
 
-function closeAll(doors: readonly Door[]): void {
-  for (const { listening } of doors) listening.close();
+function closeAll(doors: readonly Pick<Door, "listening">[]): void {
+  for (const { listening } of doors) for (const one of listening) one.close();
 }

@@ -16,6 +16,7 @@ import { Counters } from "../observe/counters.ts";
 import type { Log } from "../observe/log.ts";
 import { ProcessMetrics } from "../observe/metrics.ts";
 import { Keeper } from "../tls/keeper.ts";
+import { bequeath, type Inherited } from "../wire/bequest.ts";
 import { Crew } from "./crew.ts";
 import { Liaison } from "./liaison.ts";
 import { connectionsThatFit, watchOpenFiles } from "./openfiles.ts";
@@ -23,6 +24,7 @@ import { Outputs } from "./outputs.ts";
 import { counterShape, Registry } from "./registry.ts";
 import { type Applied, type Origin, type Reloaded, Reloads } from "./reloads.ts";
 import { allocate, extended, type SharedMemory, sparedOf } from "./shared.ts";
+import { awaitAdmin, inheritance, type Predecessor, succeed } from "./succession.ts";
 import { View } from "./view.ts";
 
 /**
@@ -43,6 +45,8 @@ export class Gateway {
   readonly #counters: Counters;
   readonly #crew: Crew;
   readonly #registry = new Registry();
+  /** Null: nobody came before it, nobody will come after it, and nobody can end it from outside. */
+  readonly #terms: ServeTerms | null;
   readonly #process = new ProcessMetrics();
   /** Null where there is no file to read again. */
   readonly #reloads: Reloads | null;
@@ -61,10 +65,14 @@ export class Gateway {
   #changing: Promise<unknown> = Promise.resolve();
 
   /** Starts the gateway; resolves when every listener accepts. @throws Error that says what could not be had, and why. */
-  static async start(asked: Configuration, version: string, origin: Origin | null = null): Promise<Gateway> {
+  static async start(
+    asked: Configuration,
+    version: string,
+    terms: ServeTerms | null = null,
+  ): Promise<Gateway> {
     const keeper = keeperOf(asked, null);
     const outputs = new Outputs(asked.log);
-    const gateway = new Gateway(capped(asked, outputs.log), { outputs, keeper, version, origin });
+    const gateway = new Gateway(capped(asked, outputs.log), { outputs, keeper, version, terms });
     try {
       await gateway.#open();
     } catch (error) {
@@ -74,7 +82,7 @@ export class Gateway {
     return gateway;
   }
 
-  private constructor(configuration: Configuration, { outputs, keeper, version, origin }: Parts) {
+  private constructor(configuration: Configuration, { outputs, keeper, version, terms }: Parts) {
     const { log } = outputs;
     const memory = allocate(configuration);
     const places = this.#registry.admit(configuration);
@@ -95,6 +103,8 @@ export class Gateway {
       signal: (signals) => this.#liaison?.signal(signals),
       reclaim: (thread) => this.#reclaim(thread),
     });
+    this.#terms = terms;
+    const origin = terms?.origin ?? null;
     const apply = (wanted: Configuration) => {
       const change = this.#apply(wanted);
       this.#changing = change;
@@ -151,16 +161,53 @@ export class Gateway {
   }
 
   async #open(): Promise<void> {
-    this.#admin = await openAdmin(this.#configuration.admin, this.#adminSources());
+    const open = () => openAdmin(this.#configuration.admin, this.#adminSources());
+    const predecessor = await this.#openAdmin(open);
+    const inherited = this.#ours(await inheritance(predecessor, this.#log));
     this.#liaison?.start();
-    await this.#crew.start();
+    await this.#crew.start(inherited);
     this.#timers = [
       watchOpenFiles(this.#log),
       setInterval(() => this.#lookAtCertificates(), CERTIFICATES_LOOK_MS).unref(),
     ];
     this.#state = "ready";
+    if (predecessor !== null) {
+      const terms = { open, log: this.#log, sockets: inherited.length };
+      this.#admin = await succeed(predecessor, terms);
+      if (this.#admin === null) {
+        const later = awaitAdmin(terms, (admin) => {
+          this.#admin = admin;
+        });
+        this.#timers = [...this.#timers, later];
+      }
+    }
     const { listeners, crew } = this;
     this.#log.event("info", "ready", { listeners, admin: this.admin, wire: crew.wire });
+  }
+
+  /** Gives who has the address, when that is a gateway whose place is to be taken. @throws Error for anybody else. */
+  async #openAdmin(open: () => Promise<Admin>): Promise<Predecessor | null> {
+    try {
+      this.#admin = await open();
+      return null;
+    } catch (error) {
+      const isTaken = error instanceof Error && error.cause === "EADDRINUSE";
+      const predecessor = isTaken ? await this.#terms?.findPredecessor() : null;
+      if (predecessor == null) throw error;
+      return predecessor;
+    }
+  }
+
+  /** Those that are listened on. A client would wait in the others in vain, so they are closed. */
+  #ours(inherited: readonly Inherited[]): readonly Inherited[] {
+    const wanted = this.#crew.endpoints.flat().map(endpointText);
+    return inherited.filter((socket) => {
+      const address = endpointText(socket.endpoint);
+      const isOurs = wanted.includes(address);
+      if (!isOurs) this.#log.event("warn", "not-listened-on", { address });
+      if (!isOurs) socket.close();
+      return isOurs;
+    });
   }
 
   async #close(): Promise<void> {
@@ -238,6 +285,13 @@ export class Gateway {
       log: this.#log,
       state: () => this.#readiness(),
       reload: () => this.reload(),
+      process: { pid: process.pid, version: this.#version },
+      bequeath: async () => {
+        // A socket that is closed meanwhile leaves its number to another.
+        await this.#changing.catch(() => {});
+        return bequeath(this.#crew.descriptors);
+      },
+      drain: () => this.#terms?.end(),
     };
   }
 
@@ -284,7 +338,17 @@ interface Parts {
   readonly outputs: Outputs;
   readonly keeper: Keeper | null;
   readonly version: string;
+  readonly terms: ServeTerms | null;
+}
+
+/** What a gateway has around it that runs for long. */
+export interface ServeTerms {
+  /** Null where there is no file to read again. */
   readonly origin: Origin | null;
+  /** The gateway that has our admin address, if it is one. */
+  findPredecessor(): Promise<Predecessor | null>;
+  /** What SIGTERM does. */
+  end(): void;
 }
 
 /** Null where no certificate is named. @throws Error that says which file will not serve, and why. */

@@ -40,6 +40,8 @@ export class Member {
   readonly startedMs = performance.now();
   isListening = false;
   isDrained = false;
+  /** What it listens with, as it said last. */
+  descriptors: readonly number[] = [];
   /** What it listens on, once it does. @throws Error where it came to nothing. */
   readonly born: Promise<Endpoints>;
   /** Which way the bytes go: see `wire/`. */

@@ -32,6 +32,14 @@ export interface ThreadData {
   readonly thread: number;
   /** The lines that it has sent and that are not written yet: see `Batch`. */
   readonly backlog: Int32Array;
+  readonly inherited: readonly Share[];
+}
+
+/** A socket that this process was given. */
+export interface Share {
+  readonly endpoint: Endpoint;
+  /** Null: another thread has it. */
+  readonly descriptor: number | null;
 }
 
 /**
@@ -71,6 +79,7 @@ export type Answer =
  * - `log`: whole lines.
  * - `stock`: likewise, for CrowdSec's stock parsers; only where there is somewhere to write them.
  * - `signals`: what was seen of misbehaving clients, for LAPI.
+ * - `open`: from now on it listens with these sockets.
  * - `drained`: no session is left.
  */
 export type ToControl =
@@ -78,6 +87,7 @@ export type ToControl =
   | { readonly type: "log"; readonly lines: string }
   | { readonly type: "stock"; readonly lines: string }
   | { readonly type: "signals"; readonly signals: readonly Signal[] }
+  | { readonly type: "open"; readonly descriptors: readonly number[] }
   | { readonly type: "drained" };
 
 /** What the thread is born with that speaks with LAPI. */

@@ -56,10 +56,12 @@ export class HandleWire implements Wire {
     const six = endpoint.host.includes(":");
     const flags =
       (options.reusePort ? constants.UV_TCP_REUSEPORT : 0) | (six ? constants.UV_TCP_IPV6ONLY : 0);
-    const status =
-      (six
+    const bind = () =>
+      six
         ? handle.bind6(endpoint.host, endpoint.port, flags)
-        : handle.bind(endpoint.host, endpoint.port, flags)) || handle.listen(BACKLOG);
+        : handle.bind(endpoint.host, endpoint.port, flags);
+    const { descriptor = null } = options;
+    const status = (descriptor === null ? bind() : handle.open(descriptor)) || handle.listen(BACKLOG);
     if (status !== 0) {
       handle.close();
       throw new ListenError(endpoint, codeOf(status));
@@ -72,6 +74,7 @@ export class HandleWire implements Wire {
     handle.getsockname(bound);
     return {
       endpoint: { host: endpoint.host, port: bound.port ?? endpoint.port },
+      descriptor: handle.fd,
       close: () => handle.close(),
     };
   }

@@ -25,6 +25,10 @@ export interface StreamHandle {
 }
 
 export interface TcpHandle extends StreamHandle {
+  /** The descriptor; -1 where there is none. */
+  readonly fd: number;
+  /** Takes a socket that is there already. */
+  open(fd: number): number;
   bind(host: string, port: number, flags: number): number;
   bind6(host: string, port: number, flags: number): number;
   listen(backlog: number): number;
@@ -105,6 +109,34 @@ export interface Libuv {
   readonly kLastWriteWasAsync: number;
 }
 
+/** A Unix socket. Of the kind IPC, other sockets travel along with its bytes. */
+interface PipeHandle {
+  readonly fd: number;
+  bind(path: string): number;
+  listen(backlog: number): number;
+  connect(request: PipeConnectRequest, path: string): number;
+  open(fd: number): number;
+  readStart(): number;
+  /** Sends `handle`'s socket with the text, which must not be empty. */
+  writeUtf8String(request: WriteRequest, text: string, handle: TcpHandle): number;
+  shutdown(request: ShutdownRequest): number;
+  close(): void;
+  onconnection: ((status: number, client: PipeHandle) => void) | null;
+  /** Bytes have come, and the socket that came with them, or undefined at the end and for an error. */
+  onread: ((bytes: ArrayBuffer | undefined) => void) | null;
+  pendingHandle: TcpHandle | null;
+}
+
+interface PipeConnectRequest {
+  oncomplete: ((status: number) => void) | null;
+}
+
+export interface Pipes {
+  readonly Pipe: new (type: number) => PipeHandle;
+  readonly PipeConnectWrap: new () => PipeConnectRequest;
+  readonly constants: Readonly<Record<"SERVER" | "IPC", number>>;
+}
+
 const STREAM_METHODS = [
   "readStart",
   "readStop",
@@ -114,6 +146,7 @@ const STREAM_METHODS = [
 ] as const satisfies readonly (keyof StreamHandle)[];
 
 const TCP_METHODS = [
+  "open",
   "bind",
   "bind6",
   "listen",
@@ -150,6 +183,36 @@ export function loadLibuv(): Libuv | null {
   } catch {
     return null;
   }
+}
+
+const PIPE_METHODS = [
+  "bind",
+  "listen",
+  "connect",
+  "open",
+  "readStart",
+  "writeUtf8String",
+  "shutdown",
+  "close",
+] as const satisfies readonly (keyof PipeHandle)[];
+
+/** The bindings to Unix sockets, or null where this Node does not have all of them. */
+export function loadPipes(): Pipes | null {
+  const { binding } = process as { binding?: (name: string) => Partial<Pipes> };
+  if (binding === undefined) return null;
+  try {
+    const pipes = binding("pipe_wrap");
+    return arePipes(pipes) ? pipes : null;
+  } catch {
+    return null;
+  }
+}
+
+function arePipes(pipes: Partial<Pipes>): pipes is Pipes {
+  const { Pipe, PipeConnectWrap, constants } = pipes;
+  if (Pipe === undefined || PipeConnectWrap === undefined || constants === undefined) return false;
+  if ([constants.SERVER, constants.IPC].some((value) => typeof value !== "number")) return false;
+  return "fd" in Pipe.prototype && has(Pipe.prototype, PIPE_METHODS);
 }
 
 function isComplete(libuv: Partial<Libuv>): libuv is Libuv {

@@ -2,7 +2,7 @@
  * The wire on documented `node:net` and `node:tls` only: the way that every Node has, for where libuv's handles cannot be
  * had and for comparing the two.
  */
-import { createServer, connect as netConnect, type Socket } from "node:net";
+import { createServer, connect as netConnect, type Server, type Socket } from "node:net";
 import { TLSSocket, connect as tlsConnect } from "node:tls";
 import type { AddressAndPort, Endpoint } from "../address.ts";
 import {
@@ -24,25 +24,31 @@ export class SocketWire implements Wire {
   readonly name = "net";
 
   listen(options: ListenOptions): Promise<Listening> {
-    const { endpoint } = options;
+    const { endpoint, descriptor = null } = options;
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
     server.on("connection", (socket) => options.onConnection(new SocketConnection(socket, nobody)));
     return new Promise((resolve, reject) => {
       server.once("error", (error) => reject(new ListenError(endpoint, errorCode(error))));
       server.listen(
-        {
-          host: endpoint.host,
-          port: endpoint.port,
-          backlog: BACKLOG,
-          reusePort: options.reusePort,
-          ipv6Only: endpoint.host.includes(":"),
-        },
+        descriptor === null
+          ? {
+              host: endpoint.host,
+              port: endpoint.port,
+              backlog: BACKLOG,
+              reusePort: options.reusePort,
+              ipv6Only: endpoint.host.includes(":"),
+            }
+          : { fd: descriptor, backlog: BACKLOG },
         () => {
           server.removeAllListeners("error");
           server.on("error", (error) => options.onAcceptError(errorCode(error)));
           const bound = server.address();
           const port = bound !== null && typeof bound === "object" ? bound.port : endpoint.port;
-          resolve({ endpoint: { host: endpoint.host, port }, close: () => server.close() });
+          resolve({
+            endpoint: { host: endpoint.host, port },
+            descriptor: descriptorOf(server),
+            close: () => server.close(),
+          });
         },
       );
     });
@@ -165,6 +171,12 @@ class SocketConnection implements Connection {
     this.close();
     owner.onError(this, code);
   }
+}
+
+/** Node documents no way to a server's descriptor. */
+function descriptorOf(server: Server): number {
+  const fd: unknown = Reflect.get(Object(Reflect.get(server, "_handle")), "fd");
+  return typeof fd === "number" ? fd : -1;
 }
 
 function serverSocket(socket: Socket, { certificates }: TlsTerms & { side: "server" }): TLSSocket {

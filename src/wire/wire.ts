@@ -98,6 +98,8 @@ export interface ListenOptions {
   readonly endpoint: Endpoint;
   /** Several threads, or two processes during an upgrade, listen on the same port (SO_REUSEPORT). */
   readonly reusePort: boolean;
+  /** A socket that is bound to it already. */
+  readonly descriptor?: number | null;
   /** A client has come; the connection has no owner yet and does not read. */
   onConnection(connection: Connection): void;
   /** A client could not be accepted. libuv keeps it to itself when that was for want of a descriptor. */
@@ -107,6 +109,8 @@ export interface ListenOptions {
 export interface Listening {
   /** What was bound: the port is the real one where 0 was asked for. */
   readonly endpoint: Endpoint;
+  /** The socket's, for another process that is to have it too; -1 where it is not known. */
+  readonly descriptor: number;
   close(): void;
 }
 

@@ -20,6 +20,9 @@ const sources: AdminSources = {
   ],
   log: memoryLog(),
   state: () => ({ ready: true, reason: null }),
+  process: { pid: 4711, version: "1.2.3" },
+  bequeath: async () => null,
+  drain() {},
   reload: async () => ({ ok: true }),
 };
 

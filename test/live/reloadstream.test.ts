@@ -129,7 +129,11 @@ async function startHere(t: Test, first: object) {
   };
   const loaded = await read();
   if (!loaded.ok) throw new Error(loaded.errors.join("\n"));
-  const gateway = await Gateway.start(loaded.configuration, "0.0.0", { read, changes: changesBetween });
+  const gateway = await Gateway.start(loaded.configuration, "0.0.0", {
+    origin: { read, changes: changesBetween },
+    findPredecessor: async () => null,
+    end() {},
+  });
   t.teardown(() => gateway.drain());
   const events = (event: string) => {
     const lines = readFileSync(destination, "utf8").split("\n").slice(0, -1);

@@ -23,6 +23,9 @@ const rest: Omit<AdminSources, "metrics" | "log"> = {
   bans: null,
   prospects: () => [],
   state: () => ({ ready: true, reason: null }),
+  process: { pid: 4711, version: "1.2.3" },
+  bequeath: async () => null,
+  drain() {},
   reload: async () => ({ ok: true }),
 };
 

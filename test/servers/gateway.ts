@@ -58,6 +58,8 @@ export interface Gateway {
   waitForLine(what: string, predicate: (line: LogLine) => boolean): Promise<LogLine>;
   /** The line of the first session at `listener` that ended, of the client given if one is. */
   session(listener: string, client?: string): Promise<LogLine>;
+  /** The exit code once it has ended by itself, or null when a signal ended it. */
+  readonly ended: Promise<number | null>;
   /** Gives the exit code, or null when a signal ended it. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
@@ -107,6 +109,7 @@ export async function startGateway(
         if (line.event !== "session" || line.listener !== listener) return false;
         return client === undefined || line.client?.ip === client;
       }),
+    ended: child.ended,
     stop: child.stop,
   };
 }
