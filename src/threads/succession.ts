@@ -46,10 +46,10 @@ export async function inheritance(
 ): Promise<readonly Inherited[]> {
   const sockets = activated(process.env);
   if (predecessor === null) return sockets;
-  log.event("info", "taking-over", { pid: predecessor.pid });
-  if (sockets.length > 0) return sockets;
-  const path = await predecessor.bequest();
-  return path === null ? [] : inherit(path);
+  const path = sockets.length === 0 ? await predecessor.bequest() : null;
+  const inherited = path === null ? sockets : await inherit(path);
+  log.event("info", "taking-over", { pid: predecessor.pid, sockets: inherited.length });
+  return inherited;
 }
 
 /**

@@ -101,7 +101,7 @@ export function inherit(path: string): Promise<readonly Inherited[]> {
     };
     const timer = setTimeout(finish, BEQUEST_MS);
     channel.onread = (bytes) => {
-      const handle = channel.pendingHandle;
+      const { pendingHandle: handle = null } = channel;
       channel.pendingHandle = null;
       if (handle !== null) found.push(...keep(handle));
       if (bytes === undefined) finish();

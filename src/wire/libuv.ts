@@ -124,7 +124,7 @@ interface PipeHandle {
   onconnection: ((status: number, client: PipeHandle) => void) | null;
   /** Bytes have come, and the socket that came with them, or undefined at the end and for an error. */
   onread: ((bytes: ArrayBuffer | undefined) => void) | null;
-  pendingHandle: TcpHandle | null;
+  pendingHandle?: TcpHandle | null;
 }
 
 interface PipeConnectRequest {

@@ -2,50 +2,16 @@
  * One gateway takes another's place while clients come and go: none of them is refused or reset, and those that were there
  * before go on with the old one to their ends.
  */
-import t, { type Test } from "tap";
-import { behindProxy, type Gateway, poolOf, startGateway } from "../servers/gateway.ts";
+import t from "tap";
+import { startGateway } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
-import { freePort } from "../servers/ports.ts";
 import { End } from "./end.ts";
 import { readiness } from "./look.ts";
 import { exchange, hello, ok, type Pair } from "./pair.ts";
 import { startStream } from "./stream.ts";
-import { greeting, startUpstream } from "./upstream.ts";
+import { events, makeFile } from "./upgrading.ts";
 
 const header = proxyHeader("203.0.113.7");
-
-/** Greets, and says goodbye to whoever says QUIT. */
-function polite(end: End): void {
-  greeting(hello)(end);
-  void end.line().then(
-    () => {
-      end.send("221 bye\r\n");
-      end.end();
-    },
-    () => {},
-  );
-}
-
-/** A file with fixed ports for two listeners and the admin address. */
-async function makeFile(t: Test, more: object = {}) {
-  const quick = await startUpstream(t, { script: polite });
-  const slow = await startUpstream(t, { script: greeting(hello) });
-  const [smtp, long, admin] = [await freePort(), await freePort(), await freePort()];
-  const file = {
-    drain: "60s",
-    listeners: {
-      smtp: { ...behindProxy("smtp", "quick"), listen: `127.0.0.1:${smtp}` },
-      long: { ...behindProxy("smtp", "slow"), listen: `127.0.0.1:${long}` },
-    },
-    pools: { quick: poolOf(quick.port, "none"), slow: poolOf(slow.port, "none") },
-    limits: { default: { connectionCount: 0 } },
-    admin: { listen: `127.0.0.1:${admin}` },
-    ...more,
-  };
-  return { file, slow, ports: { smtp, long, admin } };
-}
-
-const events = (gateway: Gateway, name: string) => gateway.lines().filter(({ event }) => event === name);
 
 t.test("serve takes the place of a running gateway ten times, and no client notices", async (t) => {
   const { file, slow, ports } = await makeFile(t);
