@@ -7,7 +7,7 @@ import { hello } from "./pair.ts";
 import { greeting, startUpstream } from "./upstream.ts";
 
 /** Greets, and says goodbye to whoever says QUIT. */
-function polite(end: End): void {
+export function polite(end: End): void {
   greeting(hello)(end);
   void end.line().then(
     () => {

@@ -14,7 +14,7 @@ if (isMainThread) {
 } else {
   const { endpoint, descriptor } = await chooseWire(process.env).listen({
     endpoint: { host: "127.0.0.1", port: 0 },
-    reusePort: true,
+    reusePort: false,
     onConnection() {},
     onAcceptError() {},
   });
