@@ -317,3 +317,56 @@ t.test("close ends connections, whether idle or waiting for an answer", async (t
   await closed;
   t.pass();
 });
+
+t.test("/api/process says whose address it is when a successor asks", async (t) => {
+  const { get } = await open(t);
+  t.same(await (await get("/api/process")).json(), { postern: { pid: 4711, version: "1.2.3" } });
+  t.equal((await get("/api/process", { method: "POST" })).status, 405);
+});
+
+t.test("/api/bequest says where the listening sockets can be had when it is asked by POST", async (t) => {
+  const { get } = await open(t, { sources: { bequeath: async () => "/tmp/x/listeners" } });
+  t.same(await (await get("/api/bequest", { method: "POST" })).json(), { path: "/tmp/x/listeners" });
+  t.equal((await get("/api/bequest")).status, 405);
+});
+
+t.test("/api/drain leaves the address before it answers, and has the gateway end once", async (t) => {
+  let drains = 0;
+  const drain = () => {
+    drains++;
+  };
+  const { admin, get } = await open(t, { sources: { drain } });
+  const { port } = admin.endpoint;
+  t.equal((await get("/api/drain")).status, 405);
+  const page = { method: "POST", headers: { origin: "http://attacker.example" } };
+  t.equal((await get("/api/drain", page)).status, 403);
+  t.equal(drains, 0);
+  const response = await get("/api/drain", { method: "POST" });
+  t.same(await response.json(), { pid: 4711 });
+  t.equal(drains, 1);
+  await t.rejects(get("/healthz"));
+  const options = { listen: { host: "127.0.0.1", port }, token: null, topClients: 5 };
+  const metrics = { contentType: "", text: async () => "" };
+  const next = await openAdmin(options, { ...rest, metrics, log: memoryLog() });
+  t.equal(next.endpoint.port, port);
+  await next.close();
+});
+
+t.test("/api/drain and /api/bequest want the token when they are asked off loopback", async (t) => {
+  const asked: string[] = [];
+  const sources = {
+    bequeath: async () => {
+      asked.push("bequest");
+      return null;
+    },
+    drain: () => asked.push("drain"),
+  };
+  const { get } = await open(t, { host: "0.0.0.0", token: "secret", sources });
+  for (const path of ["/api/process", "/api/bequest", "/api/drain"]) {
+    const method = path === "/api/process" ? "GET" : "POST";
+    t.equal((await get(path, { method })).status, 401, path);
+    const headers = { authorization: "Bearer other" };
+    t.equal((await get(path, { method, headers })).status, 401, path);
+  }
+  t.same(asked, []);
+});
