@@ -193,14 +193,22 @@ t.test("a reload changes the log's place and level, and what the stock parsers a
   gateway.write(file("two", { level: "warn", stockLines: join(folder, "stock") }));
   const { status } = await reload(gateway);
   t.equal(status, 200);
-  const early = await End.connect(
-    t,
-    { port: gateway.port("smtp") },
-    Buffer.concat([header, Buffer.from("EHLO x\r\n")]),
-  );
-  t.match(await early.rest(), /^554 5\.5\.0 /);
-  early.end();
-  await until("a stock line", () => text("stock").includes("PREGREET"));
+  const speakEarly = async () => {
+    const bytes = Buffer.concat([header, Buffer.from("EHLO x\r\n")]);
+    const client = await End.connect(t, { port: gateway.port("smtp") }, bytes);
+    t.match(await client.rest(), /^554 5\.5\.0 /);
+    client.end();
+  };
+  await speakEarly();
+  await until("a stock line", () => text("stock").includes(" gateway.example.test postfix/"));
+  gateway.write({
+    ...file("two", { level: "warn", stockLines: join(folder, "other") }),
+    hostname: "other.test",
+  });
+  t.equal((await reload(gateway)).status, 200);
+  await speakEarly();
+  await until("another stock line", () => text("other").includes(" other.test postfix/"));
+  t.equal(text("stock").split("\n").length, 2);
   gateway.write(file("two"));
   t.equal((await reload(gateway)).status, 200);
   t.equal(await greeted(t, gateway.port("smtp")), hello);
@@ -211,7 +219,7 @@ t.test("a reload changes the log's place and level, and what the stock parsers a
     .map((line) => JSON.parse(line));
   t.match(
     seen.filter(({ level }) => level === "info").map(({ event }) => event),
-    ["reloaded", "reloaded", "reload-done", "session"],
+    ["reloaded", "reloaded", "reloaded", "reload-done", "session"],
     "nothing of level info before",
   );
   t.notMatch(text("one"), /"event":"(?:reloaded|reload-done|session)"/);

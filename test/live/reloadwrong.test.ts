@@ -1,7 +1,7 @@
 /** A file that is wrong, or asks for what cannot be had: the gateway says why, and everything is as it was. */
 
 import { once } from "node:events";
-import { rmSync, writeFileSync } from "node:fs";
+import { readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,7 @@ import { proxyHeader } from "../servers/header.ts";
 import { freePort } from "../servers/ports.ts";
 import { startChild, until } from "../servers/process.ts";
 import { End } from "./end.ts";
+import { openFiles } from "./look.ts";
 import { hello } from "./pair.ts";
 import { answers, hangUp, reload } from "./reloading.ts";
 import { greeting, startUpstream } from "./upstream.ts";
@@ -23,6 +24,15 @@ async function check(t: Parameters<typeof startChild>[0], path: string): Promise
   const child = startChild(t, [process.execPath, main, "check", "-c", path]);
   await child.ended;
   return child.stderr().split("\n").slice(0, -1);
+}
+
+/** Nothing where it is gone meanwhile. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
 }
 
 t.test("a wrong file changes nothing, and is told of in the lines of a start", async (t) => {
@@ -81,10 +91,12 @@ t.test("what cannot be opened or bound changes nothing", async (t) => {
   });
   const here = (port: number) => ({ ...smtp, listen: `127.0.0.1:${port}` });
   const missing = join(folder, "missing", "log");
+  const late = `listeners.late.listen: cannot listen on 127.0.0.1:${taken}: EADDRINUSE`;
   const cases: readonly [file: object, error: string][] = [
+    [others({ early: here(free), late: here(taken) }), late],
     [
-      others({ early: here(free), late: here(taken) }),
-      `listeners.late.listen: cannot listen on 127.0.0.1:${taken}: EADDRINUSE`,
+      others({ late: here(taken) }, { destination: join(folder, "log"), stockLines: join(folder, "stock") }),
+      late,
     ],
     [
       others({ early: here(free) }, { destination: missing }),
@@ -104,6 +116,8 @@ t.test("what cannot be opened or bound changes nothing", async (t) => {
     t.equal(await client.line(), hello);
     client.reset();
   }
+  const opened = () => openFiles(gateway.pid).map((file) => linkOf(`/proc/${gateway.pid}/fd/${file}`));
+  await until("what was opened in vain is closed", () => !opened().some((path) => path.startsWith(folder)));
 });
 
 t.test("a gateway that read standard input cannot read it again", async (t) => {
