@@ -27,10 +27,10 @@ const SUSPECT = 2;
 
 export class Health {
   static readonly WORDS = 3;
-  readonly #words: Int32Array;
+  readonly #words: readonly Int32Array[];
 
-  /** `words` has `WORDS` for each server. */
-  constructor(words: Int32Array) {
+  /** `words` has `WORDS` for each server, at least. */
+  constructor(words: readonly Int32Array[]) {
     this.#words = words;
   }
 
@@ -71,10 +71,10 @@ export class Health {
   }
 
   #load(server: number, word: number): number {
-    return Atomics.load(this.#words, server * Health.WORDS + word);
+    return Atomics.load(this.#words[server]!, word);
   }
 
   #store(server: number, word: number, value: number): void {
-    Atomics.store(this.#words, server * Health.WORDS + word, value);
+    Atomics.store(this.#words[server]!, word, value);
   }
 }

@@ -29,6 +29,9 @@ export interface Server {
  */
 export type NoServer = "full" | "down";
 
+/** What the threads share of a pool: a piece for each of its servers, in their order. */
+export type PoolMemory = readonly SharedArrayBuffer[];
+
 export class Pool {
   readonly options: PoolOptions;
   readonly servers: readonly Server[];
@@ -38,15 +41,22 @@ export class Pool {
   readonly #slots: Slots;
   readonly #balance: Balance;
 
-  static allocate({ servers }: PoolOptions, threads: number): SharedArrayBuffer {
-    const words = servers.length * (Health.WORDS + 1 + threads);
-    return new SharedArrayBuffer(words * Int32Array.BYTES_PER_ELEMENT);
+  static allocate({ servers }: PoolOptions, threads: number): PoolMemory {
+    return servers.map(() => pieceFor(threads));
+  }
+
+  /** The memory for other options: a server that stays goes on with its own. */
+  static extend(before: PoolOptions, memory: PoolMemory, next: PoolOptions, threads: number): PoolMemory {
+    const names = before.servers.map(({ endpoint }) => endpointText(endpoint));
+    return next.servers.map(({ endpoint }) => {
+      return memory[names.indexOf(endpointText(endpoint))] ?? pieceFor(threads);
+    });
   }
 
   /** `thread` counts from 0; -1 is the control thread. */
-  constructor(options: PoolOptions, memory: SharedArrayBuffer, thread: number) {
+  constructor(options: PoolOptions, memory: PoolMemory, thread: number) {
     const { servers } = options;
-    const words = new Int32Array(memory);
+    const words = memory.map((one) => new Int32Array(one));
     const bounds = servers.map(({ maxConnections }) => maxConnections);
     this.options = options;
     this.servers = servers.map(({ endpoint, weight }, index) => {
@@ -56,8 +66,9 @@ export class Pool {
     this.#ranks = [false, true].map((backup) =>
       this.servers.filter(({ index }) => servers[index]!.backup === backup),
     );
-    this.#health = new Health(words.subarray(0, servers.length * Health.WORDS));
-    this.#slots = new Slots(words.subarray(servers.length * Health.WORDS), bounds, columnOf(thread));
+    this.#health = new Health(words);
+    const counts = words.map((one) => one.subarray(Health.WORDS));
+    this.#slots = new Slots(counts, bounds, columnOf(thread));
     this.#balance = this.#makeBalance(Math.max(thread, 0));
   }
 
@@ -145,6 +156,10 @@ export class Pool {
         return balance satisfies never;
     }
   }
+}
+
+function pieceFor(threads: number): SharedArrayBuffer {
+  return new SharedArrayBuffer((Health.WORDS + 1 + threads) * Int32Array.BYTES_PER_ELEMENT);
 }
 
 /** The control thread has the first column. */

@@ -7,17 +7,15 @@
 const ATTEMPTS_MAX = 8;
 
 export class Slots {
-  readonly #counts: Int32Array;
+  readonly #counts: readonly Int32Array[];
   /** How many a server has; 0: no bound. */
   readonly #bounds: readonly number[];
-  readonly #columns: number;
   readonly #column: number;
 
-  /** `counts` holds a row of as many columns as there are threads for each of `bounds`. */
-  constructor(counts: Int32Array, bounds: readonly number[], column: number) {
+  /** `counts` holds for each of `bounds` as many columns as there are threads. */
+  constructor(counts: readonly Int32Array[], bounds: readonly number[], column: number) {
     this.#counts = counts;
     this.#bounds = bounds;
-    this.#columns = counts.length / bounds.length;
     this.#column = column;
   }
 
@@ -26,19 +24,19 @@ export class Slots {
    * takes itself out before it gives up, so that one of them does.
    */
   take(server: number): boolean {
-    const at = server * this.#columns + this.#column;
+    const counts = this.#counts[server]!;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      Atomics.add(this.#counts, at, 1);
+      Atomics.add(counts, this.#column, 1);
       const bound = this.#bounds[server]!;
       if (bound === 0 || this.count(server) <= bound) return true;
-      Atomics.sub(this.#counts, at, 1);
+      Atomics.sub(counts, this.#column, 1);
       if (!this.hasRoom(server)) break;
     }
     return false;
   }
 
   give(server: number): void {
-    Atomics.sub(this.#counts, server * this.#columns + this.#column, 1);
+    Atomics.sub(this.#counts[server]!, this.#column, 1);
   }
 
   hasRoom(server: number): boolean {
@@ -48,14 +46,14 @@ export class Slots {
 
   /** Over all threads. */
   count(server: number): number {
-    const from = server * this.#columns;
+    const counts = this.#counts[server]!;
     let sum = 0;
-    for (let column = 0; column < this.#columns; column++) sum += Atomics.load(this.#counts, from + column);
+    for (let column = 0; column < counts.length; column++) sum += Atomics.load(counts, column);
     return sum;
   }
 
   /** Gives back what a thread that has ended held. */
   reclaim(column: number): void {
-    for (let at = column; at < this.#counts.length; at += this.#columns) Atomics.store(this.#counts, at, 0);
+    for (const counts of this.#counts) Atomics.store(counts, column, 0);
   }
 }

@@ -2,7 +2,6 @@
  * What the threads share: the memory that the control thread allocates, and how each thread finds its way in it.
  * Everything in here can be sent to a thread as it is. It outlives configurations, as far as what it is for does.
  */
-import { isDeepStrictEqual } from "node:util";
 import { Networks } from "../address.ts";
 import type { Configuration } from "../config/options.ts";
 import { type EnforcedBans, nobodyBanned, ThreadBans } from "../crowdsec/bans.ts";
@@ -10,8 +9,7 @@ import { Shelf } from "../crowdsec/shelf.ts";
 import { Table } from "../limits/table.ts";
 import { Total } from "../limits/total.ts";
 import { Counters } from "../observe/counters.ts";
-import type { PoolOptions } from "../pools/options.ts";
-import { Pool } from "../pools/pool.ts";
+import { Pool, type PoolMemory } from "../pools/pool.ts";
 import { counterShape } from "./registry.ts";
 
 export interface SharedMemory {
@@ -21,7 +19,7 @@ export interface SharedMemory {
   /** The ban list's; null: nobody was ever to be banned. */
   readonly shelf: SharedArrayBuffer | null;
   /** In the configuration's order. */
-  readonly pools: readonly SharedArrayBuffer[];
+  readonly pools: readonly PoolMemory[];
 }
 
 export function allocate(configuration: Configuration): SharedMemory {
@@ -38,16 +36,12 @@ export function allocate(configuration: Configuration): SharedMemory {
 /** The memory for the configuration after this one: what there is stays, and what is new gets its own. */
 export function extended(memory: SharedMemory, before: Configuration, next: Configuration): SharedMemory {
   const pools = next.pools.map((pool) => {
-    const at = before.pools.findIndex((old) => old.name === pool.name && hasSameServers(old, pool));
-    return memory.pools[at] ?? Pool.allocate(pool, next.threads);
+    const at = before.pools.findIndex(({ name }) => name === pool.name);
+    const former = before.pools[at];
+    if (former === undefined) return Pool.allocate(pool, next.threads);
+    return Pool.extend(former, memory.pools[at]!, pool, next.threads);
   });
   return { ...memory, shelf: memory.shelf ?? (next.crowdsec && Shelf.allocate()), pools };
-}
-
-/** A pool's memory has its servers in their order; their weights and bounds are not in it. */
-function hasSameServers(one: PoolOptions, other: PoolOptions): boolean {
-  const endpoints = ({ servers }: PoolOptions) => servers.map(({ endpoint }) => endpoint);
-  return isDeepStrictEqual(endpoints(one), endpoints(other));
 }
 
 /** The networks that are never banned, whatever is decided: the operator's, and those that PROXY headers come from. */

@@ -229,21 +229,28 @@ t.test("a reload changes a pool's servers, and a server that stays down is known
   const one = await startUpstream(t, { script: greeting("220 one\r\n") });
   const two = await startUpstream(t, { script: greeting("220 two\r\n") });
   const deaf = await freePort();
-  const file = (port: number) => ({
+  const file = (port: number, ...others: number[]) => ({
     listeners: { smtp: behindProxy("smtp", "servers"), down: behindProxy("smtp", "deaf") },
-    pools: { servers: poolOf(port, "none"), deaf: poolOf(deaf, "none") },
+    pools: {
+      servers: poolOf(port, "none"),
+      deaf: { ...poolOf(deaf, "none"), servers: [...others, deaf].map((other) => `127.0.0.1:${other}`) },
+    },
   });
   const gateway = await startGateway(t, file(one.port));
   t.equal(await greeted(t, gateway.port("smtp")), "220 one\r\n");
   t.match(await greeted(t, gateway.port("down")), /^421 4\.3\.2 /);
   const up = (pool: string, port: number) => `postern_server_up{pool="${pool}",server="127.0.0.1:${port}"}`;
   t.equal(await metric(gateway, up("deaf", deaf)), 0);
-  gateway.write(file(two.port));
-  t.match(await reload(gateway), { changes: [{ what: "pools.servers.servers" }] });
+  gateway.write(file(two.port, one.port));
+  t.match(await reload(gateway), {
+    changes: [{ what: "pools.servers.servers" }, { what: "pools.deaf.servers" }],
+  });
   t.equal(await greeted(t, gateway.port("smtp")), "220 two\r\n");
   await metricIs(gateway, up("servers", two.port), 1);
   const page = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
-  t.notMatch(page, up("servers", one.port));
+  t.notMatch(page, up("servers", one.port), "it is of the other pool now");
   t.match(page, `${up("deaf", deaf)} 0`);
+  t.equal(await metric(gateway, up("deaf", one.port)), 1);
+  t.equal(await greeted(t, gateway.port("down")), "220 one\r\n");
   t.equal(await metric(gateway, 'postern_upstream_connect_seconds_count{pool="servers"}'), 2);
 });

@@ -5,7 +5,7 @@ import { Health } from "../../src/pools/health.ts";
 import { NOW } from "./fixtures.ts";
 
 function make(): Health {
-  return new Health(new Int32Array(new SharedArrayBuffer(2 * Health.WORDS * Int32Array.BYTES_PER_ELEMENT)));
+  return new Health([0, 1].map(() => new Int32Array(Health.WORDS)));
 }
 
 /** How long the server is down from `now` on. */

@@ -1,6 +1,7 @@
 /** Which servers may be chosen: those up, backups, the full ones, those down; and that threads see the same. */
 import t from "tap";
 import { Pool, type Server } from "../../src/pools/pool.ts";
+import { serverAt } from "../config/fixtures.ts";
 import { at, client, NOW, optionsOf, picks, placeOf, plain, poolOf } from "./fixtures.ts";
 
 /** Where one client is sent, failure by failure, until there is no server. */
@@ -86,4 +87,35 @@ t.test("what one thread learns of a server the others see, and they begin apart"
     one.servers.map((server) => one.sessionsOn(server)),
     [2, 1, 0],
   );
+});
+
+t.test("a server that stays in the pool keeps its sessions and its state, wherever it stands", async (t) => {
+  const before = optionsOf(plain(3));
+  const memory = Pool.allocate(before, 1);
+  const pool = new Pool(before, memory, 0);
+  picks(pool, 5, { stay: true });
+  pool.failed(at(pool, 2), NOW);
+  const [first, second, third] = before.servers;
+  const next = { ...before, servers: [third!, { ...first!, maxConnections: 2 }, serverAt("192.0.2.9", 1)] };
+  const after = new Pool(next, Pool.extend(before, memory, next, 1), 0);
+  const state = (pool: Pool) =>
+    pool.servers.map((server) => [pool.sessionsOn(server), pool.isUp(server, NOW)]);
+  t.same(state(pool), [
+    [2, true],
+    [2, true],
+    [1, false],
+  ]);
+  t.same(state(after), [
+    [1, false],
+    [2, true],
+    [0, true],
+  ]);
+  t.same(picks(after, 2), [2, 2], "one is down, and one is full with the sessions that it had");
+  pool.leave(at(pool, 0));
+  t.same(picks(after, 2), [1, 2], "a session of old has left");
+  const back = { ...before, servers: [second!, third!] };
+  t.same(state(new Pool(back, Pool.extend(next, Pool.extend(before, memory, next, 1), back, 1), 0)), [
+    [0, true],
+    [1, false],
+  ]);
 });

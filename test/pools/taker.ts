@@ -1,10 +1,10 @@
 /** A thread that takes and gives slots as fast as it can, until it is told to stop or dies; used by the tests of threads. */
 import { parentPort, workerData } from "node:worker_threads";
-import { Pool, type Server } from "../../src/pools/pool.ts";
+import { Pool, type PoolMemory, type Server } from "../../src/pools/pool.ts";
 import { client, NOW, optionsOf } from "./fixtures.ts";
 
 export interface Task {
-  readonly memory: SharedArrayBuffer;
+  readonly memory: PoolMemory;
   readonly thread: number;
   readonly bounds: readonly number[];
   /** Slots held at most. */
