@@ -10,6 +10,21 @@ export interface Clock {
   milliseconds(): number;
 }
 
+/** Calls somebody back, unless that is taken back before. */
+export interface Timers {
+  after(milliseconds: number, call: () => void): Cancel;
+}
+
+export type Cancel = () => void;
+
+/** They keep no process alive. */
+export const systemTimers: Timers = {
+  after(milliseconds, call) {
+    const timer = setTimeout(call, milliseconds).unref();
+    return () => clearTimeout(timer);
+  },
+};
+
 /**
  * `performance.now()` costs no allocation but begins at zero in each thread; `process.hrtime` has one origin for the
  * whole system. Both read the same clock, so their difference is taken once; what two threads then differ by is the

@@ -40,6 +40,8 @@ export interface Dialogue {
   monitor(up: boolean): Responder;
   /** What an upstream's first bytes, as far as they have come, say about what is to be had of it. */
   greeting(bytes: Uint8Array): Greeting;
+  /** Holds a check's conversation with an upstream. */
+  part(): Parting;
   /** Settles with the upstream what is on the agenda: TLS by STARTTLS, and who the client is by XCLIENT or IMAP ID. */
   introduce(introduction: Introduction, agenda: Agenda): Introducer;
   /** Follows a client's session. `client` is its address, for postern's words. */
@@ -84,6 +86,24 @@ export interface Introducer {
   /** Fed with the upstream's bytes, in any cuts, from its first one on. */
   feed(chunk: Uint8Array): IntroductionStep;
 }
+
+/** A conversation with an upstream that is there to be ended: its whole greeting is heard, and then leave is taken. */
+export interface Parting {
+  /** Said when it is our turn, whatever the greeting was. */
+  readonly goodbye: Uint8Array;
+  /** Fed with the upstream's bytes, in any cuts, from its greeting's first one on. */
+  feed(chunk: Uint8Array): PartingStep;
+}
+
+/**
+ * - `waiting`: not finished.
+ * - `greeted`: the greeting is whole, and the upstream takes sessions.
+ * - `refused`: it is whole, or none; and the upstream takes none.
+ * - `parted`: it has answered the goodbye, and will end the connection.
+ */
+export type PartingStep =
+  | { readonly kind: "waiting" | "greeted" | "parted" }
+  | { readonly kind: "refused"; readonly detail: string };
 
 /** What a client may do only so often, by the reason with which it is refused. */
 export type LimitedEvent = "message-rate" | "recipient-rate" | "auth-rate";

@@ -13,6 +13,7 @@ import { type Endpoint, parseEndpoint } from "../address.ts";
 import type { Configuration } from "../config/options.ts";
 import { Traffic } from "../demo/traffic.ts";
 import { type DemoUpstream, startUpstream } from "../demo/upstream.ts";
+import type { HealthOptions } from "../pools/options.ts";
 import { Gateway } from "../threads/gateway.ts";
 import { chooseWire } from "../wire/choose.ts";
 import { type Command, exitCodes, parseOptions } from "./command.ts";
@@ -21,6 +22,17 @@ import { type Command, exitCodes, parseOptions } from "./command.ts";
 const CONNECTION_RATE = 10;
 
 const PROGRESS_MS = 1000;
+
+/** The server is the demo's own, and would show checks as visitors. */
+const UNCHECKED: HealthOptions = {
+  intervalMs: 0,
+  timeoutMs: 5000,
+  address: null,
+  identity: null,
+  logIdentity: "192.0.2.1",
+  rise: 2,
+  fall: 3,
+};
 
 const LOOPBACK: Endpoint = { host: "127.0.0.1", port: 0 };
 
@@ -81,6 +93,7 @@ function configurationFor(upstream: Endpoint, logFile: string): Configuration {
         tls: { mode: "off", verify: "none", name: null, ca: null },
         connectTimeoutMs: 5000,
         greetTimeoutMs: 30_000,
+        health: UNCHECKED,
       },
     ],
     limits: {

@@ -10,7 +10,8 @@ import * as z from "zod";
 import { Address, type Endpoint, endpointText } from "../address.ts";
 import { crowdsec } from "./crowdsec.ts";
 import { choice } from "./messages.ts";
-import { admin, limitSet, listener, log, pool, tls } from "./schema.ts";
+import { pool } from "./pools.ts";
+import { admin, limitSet, listener, log, tls } from "./schema.ts";
 import type { Fault, Path } from "./source.ts";
 
 function lenient<T extends z.ZodType>(field: T) {

@@ -59,6 +59,9 @@ export function durationOrZero({ max, says }: Omit<DurationRange, "min">) {
 
 const unitMissing = "the unit is missing: a duration is written like 500ms, 60s, 5m or 2h";
 
+/** The shared table counts in signed 32-bit words. */
+export const COUNTER_MAX = 2 ** 31 - 1;
+
 export interface CountRange {
   readonly min: number;
   readonly max: number;
@@ -87,6 +90,15 @@ export const serverAddress = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** Where checks go: an address, or another port of each server. */
+export const checkAddress = z.string().transform((text, context) => {
+  const port = Number(/^:(\d{1,5})$/.exec(text)?.[1] ?? 0);
+  const endpoint = port === 0 ? canonical(text) : { host: null, port };
+  if (endpoint !== null && endpoint.port > 0 && endpoint.port <= 65535) return endpoint;
+  context.addIssue(`${endpointForm}; or a port alone, like :25`);
+  return z.NEVER;
+});
+
 const STOCK_FORM = "must be the path of a file, or udp:// and an IP address and a port";
 
 /** A file, or whoever listens for syslog. What only looks like an address would become a file of an odd name. */
@@ -98,6 +110,13 @@ export const stockDestination = z.string().transform((text, context): StockDesti
     return { kind: "file", path: text };
   }
   context.addIssue(STOCK_FORM);
+  return z.NEVER;
+});
+
+export const address = z.string().transform((text, context) => {
+  const parsed = Address.parse(text);
+  if (parsed !== null) return parsed.text;
+  context.addIssue("must be an IP address");
   return z.NEVER;
 });
 

@@ -15,11 +15,11 @@ import type { Environment } from "./environment.ts";
 import { type Files, type FilesOptions, readFiles } from "./files.ts";
 import { faultsOf, messageOf } from "./messages.ts";
 import type { Configuration } from "./options.ts";
+import type { PoolSettings } from "./pools.ts";
 import {
   type LimitSettings,
   type ListenerSettings,
   limitSet,
-  type PoolSettings,
   type Settings,
   settings,
   THREADS_MAX,
@@ -104,7 +104,8 @@ function listenerOf(name: string, from: ListenerSettings): ListenerOptions {
 }
 
 function poolOf(name: string, from: PoolSettings, ca: string | null): PoolOptions {
-  const { servers, balance, identity, tls, connectTimeout, greetTimeout } = from;
+  const { servers, balance, identity, tls, connectTimeout, greetTimeout, health } = from;
+  const { interval, timeout, ...checks } = health;
   return {
     name,
     servers: servers.map(({ address: endpoint, ...same }) => ({ endpoint, ...same })),
@@ -113,6 +114,7 @@ function poolOf(name: string, from: PoolSettings, ca: string | null): PoolOption
     tls: { ...tls, ca },
     connectTimeoutMs: connectTimeout,
     greetTimeoutMs: greetTimeout,
+    health: { intervalMs: interval, timeoutMs: timeout, ...checks },
   };
 }
 

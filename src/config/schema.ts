@@ -2,12 +2,13 @@
  * Every setting, once: its type, default, bounds and one sentence. What the file may say, what `postern schema` prints and
  * what the rest of the configuration's code works with all come from this table.
  *
- * Those of `crowdsec` stand in `crowdsec.ts`. Owns no check that needs more than one setting; see `checks.ts`. A key that stands here is honoured by the code; every
+ * Those of `crowdsec` stand in `crowdsec.ts`, those of a pool in `pools.ts`. Owns no check that needs more than one setting; see `checks.ts`. A key that stands here is honoured by the code; every
  * other key is an error.
  */
 import * as z from "zod";
 import { crowdsec } from "./crowdsec.ts";
 import {
+  COUNTER_MAX,
   count,
   duration,
   hostName,
@@ -15,12 +16,9 @@ import {
   name,
   network,
   path,
-  serverAddress,
   stockDestination,
 } from "./fields.ts";
-
-/** The shared table counts in signed 32-bit words. */
-const COUNTER_MAX = 2 ** 31 - 1;
+import { pool } from "./pools.ts";
 
 /** Each thread has a column of its own in the shared table, so that their number is memory. */
 export const THREADS_MAX = 64;
@@ -128,77 +126,6 @@ export const listener = z.strictObject({
     .describe(
       "Networks of clients that only check. They are answered here, as a load balancer's checks are, and no server hears of them.",
     ),
-});
-
-const poolTlsModes = z.enum(["off", "starttls", "implicit"]);
-
-/** Towards the servers; a mode alone stands for that mode and nothing else. */
-const poolTls = z
-  .union([
-    z.strictObject({
-      mode: poolTlsModes.describe("off: cleartext. starttls: begun by STARTTLS. implicit: TLS comes first."),
-      verify: z
-        .enum(["none", "ca"])
-        .prefault("none")
-        .describe("ca: the server has to prove its name; none: any certificate will do."),
-      name: hostName
-        .nullable()
-        .prefault(null)
-        .describe("The name that is asked for and verified. null: the server's address."),
-      ca: path
-        .nullable()
-        .prefault(null)
-        .describe("A PEM file with the authorities to believe. null: the system's."),
-    }),
-    poolTlsModes.transform((mode) => ({ mode, verify: "none" as const, name: null, ca: null })),
-  ])
-  .prefault("off")
-  .describe("TLS towards the servers. A server that does not begin it gets no client.");
-
-/** So many times another one's share, at most. */
-const WEIGHT_MAX = 256;
-
-/** An address alone stands for a server with nothing special about it. */
-const server = z.union([
-  z.strictObject({
-    address: serverAddress.describe("IP:port."),
-    weight: count({ min: 1, max: WEIGHT_MAX, says: "Its share beside the other servers' weights." }).prefault(
-      1,
-    ),
-    backup: z.boolean().prefault(false).describe("It is used only while no other server can be."),
-    maxConnections: count({
-      min: 0,
-      max: COUNTER_MAX,
-      says: "Sessions on it at the same time; 0 = as many as come.",
-    }).prefault(0),
-  }),
-  serverAddress.transform((address) => ({ address, weight: 1, backup: false, maxConnections: 0 })),
-]);
-
-export const pool = z.strictObject({
-  servers: z.array(server).min(1).describe("The servers, each as IP:port or with more to say about it."),
-  balance: z
-    .enum(["roundrobin", "leastconn", "source"])
-    .prefault("roundrobin")
-    .describe(
-      "Which server is next. roundrobin: each in its turn. leastconn: the one with the fewest sessions. source: the same for the same client. All by weight.",
-    ),
-  identity: z
-    .enum(["proxy-v2", "proxy-v1", "xclient", "id", "none"])
-    .describe(
-      "How the servers learn the client's address: a PROXY header, XCLIENT (smtp), ID (imap), or not at all. There is no default.",
-    ),
-  tls: poolTls,
-  connectTimeout: duration({
-    min: "100ms",
-    max: "5m",
-    says: "How long a connection to a server may take.",
-  }).prefault("5s"),
-  greetTimeout: duration({
-    min: "100ms",
-    max: "10m",
-    says: "How long, once connected, the server's greeting and the telling of the client's address may take.",
-  }).prefault("30s"),
 });
 
 export const limitSet = z.strictObject({
@@ -376,7 +303,6 @@ export const settings = z
 
 export type Settings = z.output<typeof settings>;
 export type ListenerSettings = z.output<typeof listener>;
-export type PoolSettings = z.output<typeof pool>;
 export type LimitSettings = z.output<typeof limitSet>;
 
 /** The table as JSON Schema (draft 2020-12), for editors. */

@@ -7,6 +7,7 @@ import { greetingOf } from "./greeting.ts";
 import { ImapIntroducer } from "./introduce.ts";
 import { monitors } from "./monitor.ts";
 import type { ImapDialogueOptions } from "./options.ts";
+import { ImapParting } from "./part.ts";
 import { refusal, refusalWith } from "./refuse.ts";
 import { ImapWatch } from "./watch.ts";
 
@@ -15,6 +16,7 @@ export function imapDialogue(options: ImapDialogueOptions): Dialogue {
     refusal: options.banText === null ? refusal : refusalWith(options.banText),
     monitor: monitors(options.hostname),
     greeting: greetingOf,
+    part: () => new ImapParting(),
     introduce: (introduction, agenda) => new ImapIntroducer(introduction, agenda),
     watch: (client, witness) => new ImapWatch(options, client, witness),
   };

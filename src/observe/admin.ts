@@ -1,8 +1,8 @@
 /**
  * The admin address: metrics, liveness, readiness, and clients and bans as JSON, over HTTP.
  *
- * It owns one HTTP server and nothing that it shows: all answers come from what is passed in. What changes something in the
- * gateway is asked for by POST, and never on behalf of a web page. `/api` names clients, so off loopback it wants a token; the other pages say nothing about anybody but the
+ * It owns one HTTP server and nothing that it shows: all answers come from what is passed in. What changes something in
+ * the gateway is asked for by POST, and never on behalf of a web page. `/api` names clients, so off loopback it wants a token; the other pages say nothing about anybody but the
  * busiest clients, and are open. A request that goes wrong is answered, logged, and never an exception for the gateway.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
@@ -12,6 +12,7 @@ import { rank } from "./clients.ts";
 import { banAnswer, counterAnswer, explain, type Grounds } from "./explain.ts";
 import type { EventLog } from "./logger.ts";
 import type { AdminOptions } from "./options.ts";
+import { type ServerActions, serverAnswer } from "./servers.ts";
 
 /** A scraper, a load balancer, probes and some operators, twice over: nobody else has to come here. */
 const CONNECTIONS_MAX = 64;
@@ -31,10 +32,14 @@ const TOP_DEFAULT = 50;
 
 const clientsPath = "/api/clients";
 const bansPath = "/api/bans";
+const serversPath = "/api/servers";
 const reloadPath = "/api/reload";
 const processPath = "/api/process";
 const bequestPath = "/api/bequest";
 const drainPath = "/api/drain";
+
+/** What is posted is a word in an object. */
+const BODY_BYTES_MAX = 1024;
 
 /** Whether the gateway takes connections, and if not, why. */
 export interface Readiness {
@@ -45,6 +50,7 @@ export interface Readiness {
 export interface AdminSources extends Grounds {
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly log: EventLog;
+  readonly servers: ServerActions;
   state(): Readiness;
   /** Reads the configuration again. Whoever asked is told all that came of it. */
   reload(): Promise<{ readonly ok: boolean }>;
@@ -147,7 +153,7 @@ export class Admin {
 
   async #answer(request: IncomingMessage): Promise<Answer> {
     const [path = "", query = ""] = (request.url ?? "").split("?", 2);
-    const action = this.#action(path);
+    const action = this.#action(path, request);
     const page = action ?? this.#page(path, new URLSearchParams(query));
     if (page === null) return text(404, "no such page");
     const methods = action === null ? ["GET", "HEAD"] : ["POST"];
@@ -177,6 +183,8 @@ export class Admin {
         return () => json(200, { postern: this.#sources.process });
       case bansPath:
         return () => this.#bans(query.get("contains"));
+      case serversPath:
+        return () => json(200, Array.from(this.#sources.servers.states(), serverAnswer));
       default:
         return path.startsWith(`${clientsPath}/`)
           ? () => this.#client(path.slice(clientsPath.length + 1))
@@ -185,7 +193,7 @@ export class Admin {
   }
 
   /** What a POST to `path` does, or null. */
-  #action(path: string): (() => Promise<Answer>) | null {
+  #action(path: string, request: IncomingMessage): (() => Promise<Answer>) | null {
     switch (path) {
       case reloadPath:
         return () => this.#reload();
@@ -194,8 +202,15 @@ export class Admin {
       case drainPath:
         return async () => this.#drain();
       default:
-        return null;
+        return path.startsWith(`${serversPath}/`)
+          ? this.#serverAction(path.slice(serversPath.length + 1).split("/"), request)
+          : null;
     }
+  }
+
+  #serverAction([pool, server, ...more]: string[], request: IncomingMessage): (() => Promise<Answer>) | null {
+    if (pool === undefined || server === undefined || more.length > 0) return null;
+    return () => this.#setServer(decoded(pool), decoded(server), request);
   }
 
   /** Why this request may not have `/api`, or null. */
@@ -260,6 +275,24 @@ export class Admin {
     return { ...json(200, { pid: this.#sources.process.pid }), headers: { connection: "close" } };
   }
 
+  async #setServer(pool: string | null, server: string | null, request: IncomingMessage): Promise<Answer> {
+    const body = await bodyOf(request);
+    if (body === null) return json(413, { error: `more than ${BODY_BYTES_MAX} bytes` });
+    const state = stateIn(body);
+    if (state === null) return json(400, { error: 'the body has to be JSON like {"state":"drain"}' });
+    const outcome = this.#sources.servers.setState(pool ?? "", server ?? "", state);
+    switch (outcome) {
+      case "done":
+        return json(200, { pool, server, state });
+      case "unknown-server":
+        return json(404, { error: "no such pool, or no such server in it" });
+      case "unknown-state":
+        return json(422, { error: "state is ready, drain or down" });
+      default:
+        return outcome satisfies never;
+    }
+  }
+
   /** The error's own text is ours or the system's; what the request said stays out of the log. */
   #failed(error: unknown): void {
     this.#sources.log.event("error", "admin-error", { error: String(error) });
@@ -274,8 +307,36 @@ function isSame(one: string, other: string): boolean {
 
 /** The address in a path's last part, where a colon may have been encoded. */
 function addressIn(encoded: string): Address | null {
+  return Address.parse(decoded(encoded) ?? "");
+}
+
+function decoded(encoded: string): string | null {
   try {
-    return Address.parse(decodeURIComponent(encoded));
+    return decodeURIComponent(encoded);
+  } catch {
+    return null;
+  }
+}
+
+/** Null: it is too long. */
+async function bodyOf(request: IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** The state in a posted body; null where it holds none. */
+function stateIn(body: string): string | null {
+  try {
+    const value: unknown = JSON.parse(body);
+    const state: unknown = typeof value === "object" && value !== null ? Reflect.get(value, "state") : null;
+    return typeof state === "string" ? state : null;
   } catch {
     return null;
   }

@@ -19,17 +19,9 @@ import {
   type Ranking,
   rank,
 } from "./clients.ts";
-import { type Counters, connectSecondsBounds, sessionSecondsBounds } from "./counters.ts";
+import { type Counters, connectSecondsBounds, type Distribution, sessionSecondsBounds } from "./counters.ts";
 import { histogram, type Sample, Series, type SeriesOptions } from "./series.ts";
-
-/** Whether a server takes connections, as far as the gateway knows, and how many it has. */
-export interface ServerState {
-  readonly pool: string;
-  /** As in the configuration: `192.0.2.1:25`. */
-  readonly server: string;
-  readonly isUp: boolean;
-  readonly sessions: number;
-}
+import { type ServerState, serverMetrics } from "./servers.ts";
 
 export interface MetricsSources {
   readonly version: string;
@@ -38,7 +30,11 @@ export interface MetricsSources {
   readonly pools: ReadonlyMap<string, number>;
   readonly counters: Counters;
   readonly clients: ClientSource;
-  servers(): Iterable<ServerState>;
+  readonly servers: {
+    states(): Iterable<ServerState>;
+    /** Of the checks of a pool, by its place. */
+    checkSeconds(pool: string): Distribution;
+  };
   /** Null where nobody is banned. */
   readonly bans: BanFigures | null;
   /** Lines that the log's destination did not take; those that data threads drop are in the counters. */
@@ -185,8 +181,9 @@ export class Metrics {
   }
 
   #poolMetrics(): SeriesOptions[] {
-    const { counters, pools } = this.#sources;
+    const { counters, pools, servers } = this.#sources;
     const seconds = "postern_upstream_connect_seconds";
+    const checkSeconds = "postern_server_check_seconds";
     return [
       {
         name: seconds,
@@ -198,17 +195,15 @@ export class Metrics {
           ]).flat(),
       },
       {
-        name: "postern_server_up",
-        type: "gauge",
-        help: "1 while a server counts as up, 0 while it does not.",
-        read: this.#eachServer(({ isUp }) => Number(isUp)),
+        name: checkSeconds,
+        type: "histogram",
+        help: "How long it took to check a server.",
+        read: () =>
+          [...pools.keys()].flatMap((name) => [
+            ...histogram(checkSeconds, { pool: name }, connectSecondsBounds, servers.checkSeconds(name)),
+          ]),
       },
-      {
-        name: "postern_server_sessions",
-        type: "gauge",
-        help: "Sessions that a server has now, those included that it has yet to greet.",
-        read: this.#eachServer(({ sessions }) => sessions),
-      },
+      ...serverMetrics(() => servers.states()),
     ];
   }
 
@@ -262,14 +257,6 @@ export class Metrics {
       Array.from(this.#sources.listeners, ([name, listener]) => [
         ...read(listener, { listener: name }),
       ]).flat();
-  }
-
-  #eachServer(value: (server: ServerState) => number): () => Sample[] {
-    return () =>
-      [...this.#sources.servers()].map((state) => {
-        const { pool, server } = state;
-        return { labels: { pool, server }, value: value(state) };
-      });
   }
 
   #ranked(): Ranking {

@@ -1,9 +1,13 @@
 /**
- * What sessions have learnt of the servers: which are down, for how long, and how much of their share those get that
- * have just come back. It stands in shared memory, so that all threads see the same.
+ * What is known of the servers: which are down, and how much of their share those get that have just come back. It stands
+ * in shared memory, so that all threads see the same. Three have a say, and a server is up while none of them objects:
  *
- * A server that fails counts as down for a while, and for twice as long each time that it comes back only to fail again.
- * A session that succeeds ends that at once. What two threads learn in the same instant may count as one.
+ * - Sessions: a server that fails them counts as down for a while, and for twice as long each time that it comes back only
+ *   to fail again. A session that succeeds ends that at once.
+ * - Checks, until they say otherwise; when they do, they end what sessions had said as well.
+ * - The operator.
+ *
+ * What two threads learn in the same instant may count as one.
  */
 
 /** Long enough that health checks some seconds apart agree, short enough that a server's return is soon noticed. */
@@ -24,9 +28,26 @@ const UP_AT = 0;
 const FAILURES = 1;
 /** The hash of the last client with which it failed in a way that may be that client's doing; 0: none. */
 const SUSPECT = 2;
+/** 1: the checks have found it down. */
+const CHECKED_DOWN = 3;
+/** The operator's word, by its place in `operatorStates`. */
+const OPERATOR = 4;
+
+/**
+ * What the operator wants with a server.
+ *
+ * - `ready`: it is used while it works.
+ * - `drain`: it gets no more sessions, and keeps those that it has.
+ * - `down`: likewise, and it is not checked either.
+ */
+export const operatorStates = ["ready", "drain", "down"] as const;
+export type OperatorState = (typeof operatorStates)[number];
+
+/** Who objects to a server, the weightiest first. */
+export type Objection = "operator" | "checks" | "sessions";
 
 export class Health {
-  static readonly WORDS = 3;
+  static readonly WORDS = 5;
   readonly #words: readonly Int32Array[];
 
   /** `words` has `WORDS` for each server, at least. */
@@ -34,8 +55,31 @@ export class Health {
     this.#words = words;
   }
 
-  isUp(server: number, nowSeconds: number): boolean {
-    return nowSeconds >= this.#load(server, UP_AT);
+  /** Null: the server is up. */
+  objection(server: number, nowSeconds: number): Objection | null {
+    if (this.operatorState(server) !== "ready") return "operator";
+    if (this.#load(server, CHECKED_DOWN) !== 0) return "checks";
+    return this.#isMarked(server, nowSeconds) ? "sessions" : null;
+  }
+
+  /** Whether it works, whatever the operator wants. */
+  isWell(server: number, nowSeconds: number): boolean {
+    return this.#load(server, CHECKED_DOWN) === 0 && !this.#isMarked(server, nowSeconds);
+  }
+
+  operatorState(server: number): OperatorState {
+    return operatorStates[this.#load(server, OPERATOR)]!;
+  }
+
+  setOperatorState(server: number, state: OperatorState): void {
+    this.#store(server, OPERATOR, operatorStates.indexOf(state));
+  }
+
+  /** What the checks have come to. */
+  checked(server: number, isWell: boolean, nowSeconds: number): void {
+    const wasWell = this.isWell(server, nowSeconds);
+    this.#store(server, CHECKED_DOWN, Number(!isWell));
+    if (isWell && !wasWell) this.#store(server, UP_AT, nowSeconds);
   }
 
   /** Of its weight, what the server is given now. */
@@ -47,7 +91,7 @@ export class Health {
 
   /** It cannot be had, whoever the client is. One that is down already has only not come back yet. */
   failed(server: number, nowSeconds: number): void {
-    const isNews = this.isUp(server, nowSeconds);
+    const isNews = !this.#isMarked(server, nowSeconds);
     const failures = Math.max(this.#load(server, FAILURES) + Number(isNews), 1);
     const seconds = Math.min(DOWN_SECONDS * 2 ** (failures - 1), DOWN_SECONDS_MAX);
     this.#store(server, FAILURES, failures);
@@ -67,7 +111,11 @@ export class Health {
     if (this.#load(server, SUSPECT) !== 0) this.#store(server, SUSPECT, 0);
     if (this.#load(server, FAILURES) === 0) return;
     this.#store(server, FAILURES, 0);
-    if (!this.isUp(server, nowSeconds)) this.#store(server, UP_AT, nowSeconds);
+    if (this.#isMarked(server, nowSeconds)) this.#store(server, UP_AT, nowSeconds);
+  }
+
+  #isMarked(server: number, nowSeconds: number): boolean {
+    return nowSeconds < this.#load(server, UP_AT);
   }
 
   #load(server: number, word: number): number {

@@ -41,6 +41,24 @@ export interface ServerOptions {
   readonly maxConnections: number;
 }
 
+/** How servers are asked, by a short conversation that postern holds with each, whether they take sessions. */
+export interface HealthOptions {
+  /** From the end of one check to the beginning of the next; 0: there are none. */
+  readonly intervalMs: number;
+  /** How long a server may take to its greeting. */
+  readonly timeoutMs: number;
+  /** Where else; without a host, at another port of each server. Null: where sessions go. */
+  readonly address: { readonly host: string | null; readonly port: number } | null;
+  /** Null: the pool's. */
+  readonly identity: Identity | null;
+  /** Which client a check says that it is. */
+  readonly logIdentity: string;
+  /** How many checks in a row have to succeed for a server that is down to count as up. */
+  readonly rise: number;
+  /** How many in a row have to fail for one that is up to count as down. */
+  readonly fall: number;
+}
+
 export interface PoolOptions {
   readonly name: string;
   readonly servers: readonly ServerOptions[];
@@ -50,4 +68,5 @@ export interface PoolOptions {
   readonly connectTimeoutMs: number;
   /** From the connection to the end of the greeting and of the identity's exchange. */
   readonly greetTimeoutMs: number;
+  readonly health: HealthOptions;
 }

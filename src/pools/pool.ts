@@ -2,13 +2,13 @@
  * A pool answers one question: which server, now. It knows no protocol and opens no connection.
  *
  * Servers that are up come first, backups only where none of the others can be had, and those that count as down only
- * where nothing is up: so a server's return is noticed. Whoever is given a server has taken a slot on it, and gives it
+ * where nothing is up: so a server's return is noticed. Those that the operator has taken out get nothing. Whoever is given a server has taken a slot on it, and gives it
  * back exactly once; those of a thread that died, the control thread gives back.
  */
 import { type Address, type Endpoint, endpointText } from "../address.ts";
 import { type Balance, BySource, LeastSessions, RoundRobin } from "./balance.ts";
 import { clientHash, textHash } from "./hash.ts";
-import { Health } from "./health.ts";
+import { Health, type Objection, type OperatorState } from "./health.ts";
 import type { PoolOptions } from "./options.ts";
 import { Slots } from "./slots.ts";
 
@@ -74,10 +74,15 @@ export class Pool {
 
   /** The server to try next, on which a slot has been taken; those that were `tried` for this client are left out. */
   pick(client: Address, tried: ReadonlySet<Server> | null, nowSeconds: number): Server | NoServer {
-    for (const isUp of [true, false]) {
+    for (const isWell of [true, false]) {
       let areFull = false;
       for (const rank of this.#ranks) {
-        const left = rank.filter((server) => !tried?.has(server) && this.isUp(server, nowSeconds) === isUp);
+        const left = rank.filter(
+          (server) =>
+            !tried?.has(server) &&
+            this.operatorState(server) === "ready" &&
+            this.isWell(server, nowSeconds) === isWell,
+        );
         const server = this.#take(left, client, nowSeconds);
         if (server !== null) return server;
         areFull ||= left.length > 0;
@@ -106,8 +111,31 @@ export class Pool {
     this.#health.failedWith(server.index, clientHash(client), nowSeconds);
   }
 
+  /** The checks have found so. */
+  checked(server: Server, isWell: boolean, nowSeconds: number): void {
+    this.#health.checked(server.index, isWell, nowSeconds);
+  }
+
   isUp(server: Server, nowSeconds: number): boolean {
-    return this.#health.isUp(server.index, nowSeconds);
+    return this.objection(server, nowSeconds) === null;
+  }
+
+  /** Who objects to the server; null: it is up. */
+  objection(server: Server, nowSeconds: number): Objection | null {
+    return this.#health.objection(server.index, nowSeconds);
+  }
+
+  /** Whether it works, whatever the operator wants with it. */
+  isWell(server: Server, nowSeconds: number): boolean {
+    return this.#health.isWell(server.index, nowSeconds);
+  }
+
+  operatorState(server: Server): OperatorState {
+    return this.#health.operatorState(server.index);
+  }
+
+  setOperatorState(server: Server, state: OperatorState): void {
+    this.#health.setOperatorState(server.index, state);
   }
 
   /** Whether no server is left that is up. */

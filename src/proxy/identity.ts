@@ -9,7 +9,7 @@
  */
 import type { Introducer, Introduction, IntroductionStep } from "../dialogue.ts";
 import { nothing } from "../lines.ts";
-import type { Identity } from "../pools/options.ts";
+import type { Identity, PoolOptions } from "../pools/options.ts";
 import type { Connection, ConnectionOwner } from "../wire/wire.ts";
 import type { Gate } from "./gate.ts";
 import { encodeV1, encodeV2 } from "./header.ts";
@@ -25,7 +25,9 @@ const DECLINED = {
 
 /** As much of a session as its approach has to do with. */
 export interface Approaching extends Pick<Session, "reached" | "introduced" | "concluded" | "fail"> {
-  readonly gate: Pick<Gate, "pool" | "dialogue" | "upstreamTls">;
+  readonly gate: Pick<Gate, "dialogue" | "upstreamTls"> & {
+    readonly pool: { readonly options: Pick<PoolOptions, "identity" | "tls"> };
+  };
 }
 
 /** Owns the upstream connection until the client may be heard. */

@@ -7,6 +7,7 @@ import { greetingOf } from "./greeting.ts";
 import { SmtpIntroducer } from "./introduce.ts";
 import { monitors } from "./monitor.ts";
 import type { SmtpDialogueOptions } from "./options.ts";
+import { SmtpParting } from "./part.ts";
 import { refusals } from "./refuse.ts";
 import { SmtpWatch } from "./watch.ts";
 
@@ -16,6 +17,7 @@ export function smtpDialogue(options: SmtpDialogueOptions): Dialogue {
     refusal: refusals(options),
     monitor: monitors(hostname),
     greeting: greetingOf,
+    part: () => new SmtpParting(),
     introduce: (introduction, agenda) => new SmtpIntroducer(hostname, introduction, agenda),
     watch: (client, witness) => new SmtpWatch(options, client, witness),
   };

@@ -77,7 +77,11 @@ function loginNeedsTls({ protocol, tls, smtp }: ListenerOptions, pool: PoolOptio
   return isAtRisk && (protocol !== "smtp" || smtp.authOnlyOverTls);
 }
 
-function dialogueOf(listener: ListenerOptions, hostname: string, loginNeedsTls: boolean): Dialogue | null {
+export function dialogueOf(
+  listener: ListenerOptions,
+  hostname: string,
+  loginNeedsTls: boolean,
+): Dialogue | null {
   const { protocol, tls, smtp, ban } = listener;
   if (tls === "passthrough") return null;
   const terms = { hostname, banText: ban.text, startTls: STARTTLS[tls], loginNeedsTls };

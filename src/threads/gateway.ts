@@ -23,6 +23,7 @@ import { connectionsThatFit, watchOpenFiles } from "./openfiles.ts";
 import { Outputs } from "./outputs.ts";
 import { counterShape, Registry } from "./registry.ts";
 import { type Applied, type Origin, type Reloaded, Reloads } from "./reloads.ts";
+import type { Servers } from "./servers.ts";
 import { allocate, extended, type SharedMemory, sparedOf } from "./shared.ts";
 import { awaitAdmin, inheritance, type Predecessor, succeed } from "./succession.ts";
 import { View } from "./view.ts";
@@ -95,7 +96,7 @@ export class Gateway {
     this.#table = new Table(memory.table, CONTROL);
     this.#counters = new Counters(memory.counters, counterShape(configuration.threads));
     this.#liaison = Liaison.of(configuration, { memory, version, log });
-    this.#view = this.#makeView();
+    this.#view = this.#makeView(null);
     this.#crew = new Crew({
       draft: { configuration, places, memory, tls: keeper?.material ?? null },
       log,
@@ -166,6 +167,7 @@ export class Gateway {
     const inherited = this.#ours(await inheritance(predecessor, this.#log));
     this.#liaison?.start();
     await this.#crew.start(inherited);
+    this.#view.servers.start();
     this.#timers = [
       watchOpenFiles(this.#log),
       setInterval(() => this.#lookAtCertificates(), CERTIFICATES_LOOK_MS).unref(),
@@ -212,6 +214,7 @@ export class Gateway {
 
   async #close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    await this.#view.servers.stop();
     await this.#crew.stop();
     await this.#liaison?.stop();
     await this.#admin?.close();
@@ -240,8 +243,12 @@ export class Gateway {
     this.#keeper = keeper;
     const former = this.#liaison;
     if (asksOtherwise(now, before)) this.#liaison = this.#makeLiaison();
-    this.#view = this.#makeView();
+    const { servers } = this.#view;
+    this.#view = this.#makeView(servers);
     await this.#crew.commit(keeper?.material ?? null);
+    // No server is checked twice at a time.
+    await servers.stop();
+    this.#view.servers.start();
     if (this.#liaison !== former) {
       // One thread at a time makes lists.
       await former?.stop();
@@ -254,7 +261,8 @@ export class Gateway {
     return Liaison.of(this.#configuration, { memory: this.#memory, version: this.#version, log: this.#log });
   }
 
-  #makeView(): View {
+  /** `former`: what was found of servers that stay goes on. */
+  #makeView(former: Servers | null): View {
     return new View({
       configuration: this.#configuration,
       places: this.#registry,
@@ -263,6 +271,8 @@ export class Gateway {
       counters: this.#counters,
       bans: this.#liaison?.bans ?? null,
       process: this.#process,
+      former,
+      log: this.#log,
       version: this.#version,
       linesDropped: () => this.#outputs.linesDropped,
     });
@@ -280,6 +290,9 @@ export class Gateway {
       },
       get bans() {
         return view().bans;
+      },
+      get servers() {
+        return view().servers;
       },
       prospects: (client) => view().prospects(client),
       log: this.#log,

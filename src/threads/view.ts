@@ -3,18 +3,21 @@
  * counts nothing; all that it shows stands in memory which outlives it.
  */
 import type { Address } from "../address.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock, systemTimers } from "../clock.ts";
 import type { Configuration } from "../config/options.ts";
 import { CONTROL, type Table } from "../limits/table.ts";
 import type { ClientSource } from "../observe/clients.ts";
 import type { Counters } from "../observe/counters.ts";
 import type { Prospect } from "../observe/explain.ts";
-import { Metrics, type ProcessMetrics, type ServerState } from "../observe/metrics.ts";
+import type { EventLog } from "../observe/logger.ts";
+import { Metrics, type ProcessMetrics } from "../observe/metrics.ts";
 import { Pool } from "../pools/pool.ts";
+import { chooseWire } from "../wire/choose.ts";
 import type { BanView } from "./banview.ts";
 import { clientSource } from "./clients.ts";
 import { prospects } from "./prospects.ts";
 import type { Places } from "./registry.ts";
+import { Servers } from "./servers.ts";
 import { bansOf, type SharedMemory } from "./shared.ts";
 
 export interface ViewTerms {
@@ -26,6 +29,9 @@ export interface ViewTerms {
   /** Null: nobody is banned. */
   readonly bans: BanView | null;
   readonly process: ProcessMetrics;
+  /** Of the configuration before. */
+  readonly former: Servers | null;
+  readonly log: EventLog;
   readonly version: string;
   linesDropped(): number;
 }
@@ -34,6 +40,7 @@ export class View {
   readonly clients: ClientSource;
   readonly bans: BanView | null;
   readonly metrics: Metrics;
+  readonly servers: Servers;
   readonly prospects: (client: Address) => Prospect[];
   readonly #pools: readonly Pool[];
 
@@ -53,6 +60,15 @@ export class View {
       bans: bansOf(configuration, memory),
       clock,
     });
+    this.servers = new Servers({
+      configuration,
+      pools: this.#pools,
+      former: terms.former,
+      wire: chooseWire(process.env),
+      log: terms.log,
+      clock,
+      timers: systemTimers,
+    });
     this.metrics = new Metrics(
       {
         version: terms.version,
@@ -60,7 +76,7 @@ export class View {
         pools: numbersOf(configuration.pools, places.pools),
         counters,
         clients: this.clients,
-        servers: () => this.#servers(),
+        servers: this.servers,
         bans,
         linesDropped: terms.linesDropped,
         topClients: configuration.admin.topClients,
@@ -78,20 +94,6 @@ export class View {
   /** Gives back what a thread that has ended held of the servers. */
   reclaim(thread: number): void {
     for (const pool of this.#pools) pool.reclaim(thread);
-  }
-
-  *#servers(): Generator<ServerState> {
-    const now = systemClock.seconds();
-    for (const pool of this.#pools) {
-      for (const server of pool.servers) {
-        yield {
-          pool: pool.options.name,
-          server: server.name,
-          isUp: pool.isUp(server, now),
-          sessions: pool.sessionsOn(server),
-        };
-      }
-    }
   }
 }
 

@@ -19,6 +19,7 @@ const sources: AdminSources = {
     { listener: "smtp", refusal: "banned", action: "drop", notes: ["decision 42 of crowdsec"] },
   ],
   log: memoryLog(),
+  servers: { states: () => [], setState: () => "unknown-server" },
   state: () => ({ ready: true, reason: null }),
   process: { pid: 4711, version: "1.2.3" },
   bequeath: async () => null,

@@ -2,7 +2,7 @@
 import { type LoadedFile, loadConfiguration } from "../../src/config/load.ts";
 import type { Configuration } from "../../src/config/options.ts";
 import type { LimitOptions } from "../../src/limits/options.ts";
-import type { PoolTlsOptions, ServerOptions } from "../../src/pools/options.ts";
+import type { HealthOptions, PoolTlsOptions, ServerOptions } from "../../src/pools/options.ts";
 import type { SmtpOptions } from "../../src/proxy/options.ts";
 
 export interface World {
@@ -80,6 +80,17 @@ export const defaultSmtp: SmtpOptions = { earlyTalk: "pass", bareNewline: "rejec
 
 /** What a pool's `tls` says where the file does not write it. */
 export const defaultPoolTls: PoolTlsOptions = { mode: "off", verify: "none", name: null, ca: null };
+
+/** What a pool's `health` says where the file does not write it. */
+export const defaultHealth: HealthOptions = {
+  intervalMs: 10_000,
+  timeoutMs: 5000,
+  address: null,
+  identity: null,
+  logIdentity: "192.0.2.1",
+  rise: 2,
+  fall: 3,
+};
 
 /** A server that stands in the file as an address alone. */
 export function serverAt(host: string, port: number): ServerOptions {

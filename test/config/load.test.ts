@@ -4,6 +4,7 @@ import { availableParallelism, hostname } from "node:os";
 import fc from "fast-check";
 import t from "tap";
 import {
+  defaultHealth,
   defaultLimits,
   defaultPoolTls,
   defaultSmtp,
@@ -48,6 +49,7 @@ t.test("loadConfiguration fills in every default when a file says the least", as
           tls: defaultPoolTls,
           connectTimeoutMs: 5_000,
           greetTimeoutMs: 30_000,
+          health: defaultHealth,
         },
       ],
       limits: { default: defaultLimits },
@@ -125,7 +127,7 @@ pools:
   dovecot:
     servers: ["192.0.2.1:0"]
     identity: xclient
-    health: {}
+    heath: {}
 limits:
   default: { timeUnit: 1500ms, connectionCount: -1, connectionRate: 1.5, exceptions: [10.0.0.0/33] }
 drain: 25h
@@ -144,7 +146,7 @@ log: { level: loud }
     "12:14: pools.postfix.servers: must not be empty",
     "13:21: pools.postfix.connectTimeout: the unit is missing: a duration is written like 500ms, 60s, 5m or 2h",
     `15:15: pools.dovecot.servers[0]: ${endpoint}; host names are not resolved`,
-    "17:5: pools.dovecot.health: unknown key",
+    "17:5: pools.dovecot.heath: unknown key",
     "19:24: limits.default.timeUnit: must be whole seconds",
     "19:49: limits.default.connectionCount: must be at least 0",
     "19:69: limits.default.connectionRate: must be a whole number",

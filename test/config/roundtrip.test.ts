@@ -10,7 +10,7 @@ import { durationText } from "../../src/config/units.ts";
 import type { CrowdsecOptions } from "../../src/crowdsec/options.ts";
 import type { LimitOptions } from "../../src/limits/options.ts";
 import type { LogOptions, StockDestination } from "../../src/observe/options.ts";
-import type { PoolOptions, ServerOptions } from "../../src/pools/options.ts";
+import type { HealthOptions, PoolOptions, ServerOptions } from "../../src/pools/options.ts";
 import type { BanOptions, ListenerOptions } from "../../src/proxy/options.ts";
 import { makeCertificate } from "../servers/certificate.ts";
 import { defaultLimits, defaultSmtp, loaded, serverAt } from "./fixtures.ts";
@@ -60,14 +60,26 @@ function logEntry({ stockLines, ...same }: LogOptions): object {
   return { ...same, stockLines: written };
 }
 
+function healthEntry({ intervalMs, timeoutMs, address, ...same }: HealthOptions): object {
+  const [host, port] = [address?.host ?? null, address?.port];
+  const written = host === null ? `:${port}` : endpointText({ host, port: port! });
+  return {
+    ...same,
+    interval: durationText(intervalMs),
+    timeout: durationText(timeoutMs),
+    address: address && written,
+  };
+}
+
 /** The authorities are in a file of the pool's name; a mode alone is the short form. */
 function poolEntry(from: PoolOptions): [string, object] {
-  const { name, servers, balance, identity, tls, connectTimeoutMs, greetTimeoutMs } = from;
+  const { name, servers, balance, identity, tls, connectTimeoutMs, greetTimeoutMs, health } = from;
   const { mode, verify, ca } = tls;
   const isShort = verify === "none" && tls.name === null && ca === null;
   const times = {
     connectTimeout: durationText(connectTimeoutMs),
     greetTimeout: durationText(greetTimeoutMs),
+    health: healthEntry(health),
   };
   const written = isShort ? mode : { ...tls, ca: ca === null ? null : name };
   return [name, { servers: servers.map(serverEntry), balance, identity, tls: written, ...times }];
@@ -237,6 +249,20 @@ function pool(name: string): fc.Arbitrary<PoolOptions> {
       ),
       connectTimeoutMs: fc.integer({ min: 100, max: 300_000 }),
       greetTimeoutMs: fc.integer({ min: 100, max: 600_000 }),
+      health: fc.record(
+        {
+          intervalMs: fc.oneof(fc.constant(0), fc.integer({ min: 100, max: 3_600_000 })),
+          timeoutMs: fc.integer({ min: 100, max: 300_000 }),
+          address: fc.option(
+            fc.record({ host: fc.option(host), port: fc.integer({ min: 1, max: 65_535 }) }, plain),
+          ),
+          identity: fc.constantFrom("proxy-v2", "proxy-v1", "none", null),
+          logIdentity: host,
+          rise: fc.integer({ min: 1, max: 100 }),
+          fall: fc.integer({ min: 1, max: 100 }),
+        },
+        plain,
+      ),
     },
     plain,
   );

@@ -68,7 +68,12 @@ t.test(
   "jsonSchema and the guide agree when they say what keys there are, and their defaults and bounds",
   async (t) => {
     const rows = guideRows();
-    const mappings = new Set(["listeners.NAME.proxy", "listeners.NAME.ban", "listeners.NAME.smtp"]);
+    const mappings = new Set([
+      "listeners.NAME.proxy",
+      "listeners.NAME.ban",
+      "listeners.NAME.smtp",
+      "pools.NAME.health",
+    ]);
     const paths = new Set(settings.map(({ path }) => path).filter((path) => !mappings.has(path)));
     t.same([...rows.keys()].sort(), [...paths].sort());
     for (const { path, initial, node } of settings) {

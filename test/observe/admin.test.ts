@@ -22,6 +22,7 @@ const rest: Omit<AdminSources, "metrics" | "log"> = {
   clients,
   bans: null,
   prospects: () => [],
+  servers: { states: () => [], setState: () => "unknown-server" },
   state: () => ({ ready: true, reason: null }),
   process: { pid: 4711, version: "1.2.3" },
   bequeath: async () => null,

@@ -3,6 +3,7 @@ import { Address, Network } from "../../src/address.ts";
 import type { ClientEntry, ClientSource, ClientTotals } from "../../src/observe/clients.ts";
 import type { BanSource, StandingBan } from "../../src/observe/explain.ts";
 import type { EventLog, Fields } from "../../src/observe/logger.ts";
+import type { ServerState } from "../../src/observe/servers.ts";
 import type { Ban, SessionRecord } from "../../src/record.ts";
 
 export function clientEntry(text: string, entry: Partial<ClientEntry>): ClientEntry {
@@ -106,3 +107,18 @@ export const aBan: Ban = {
   tarpits: false,
   remainingSeconds: 14_399,
 };
+
+/** A server of the pool `postfix` that is well, but for what is said otherwise. */
+export function serverState(server: string, own: Partial<ServerState> = {}): ServerState {
+  return {
+    pool: "postfix",
+    server,
+    state: "ready",
+    isUp: true,
+    objection: null,
+    fault: null,
+    sessions: 0,
+    transitions: { up: 0, down: 0 },
+    ...own,
+  };
+}

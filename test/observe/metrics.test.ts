@@ -3,7 +3,7 @@ import t from "tap";
 import { type CounterShape, Counters, ThreadCounters } from "../../src/observe/counters.ts";
 import { Metrics, ProcessMetrics } from "../../src/observe/metrics.ts";
 import { outcomes, reasons } from "../../src/outcome.ts";
-import { clientEntry, clientSource, session } from "./fixtures.ts";
+import { clientEntry, clientSource, serverState, session } from "./fixtures.ts";
 
 const shape: CounterShape = { threads: 2, listeners: 2, pools: 1 };
 
@@ -21,10 +21,13 @@ function make(entries = [clientEntry("203.0.113.7", { connections: 7 })], topCli
       pools: new Map([["postfix", 0]]),
       counters,
       clients: clientSource(entries, { connections: 100, refused: 10, messages: 5, bytes: 1 }),
-      servers: () => [
-        { pool: "postfix", server: "127.0.0.1:25", isUp: true, sessions: 3 },
-        { pool: "postfix", server: "[::1]:25", isUp: false, sessions: 0 },
-      ],
+      servers: {
+        states: () => [
+          serverState("127.0.0.1:25", { sessions: 3 }),
+          serverState("[::1]:25", { isUp: false, transitions: { up: 1, down: 2 } }),
+        ],
+        checkSeconds: () => ({ counts: [4], sum: 0.5 }),
+      },
       bans: {
         decisions: () => [
           ["cscli", 2],
@@ -84,6 +87,8 @@ postern_upstream_connect_seconds{pool} histogram
 postern_session_seconds{listener} histogram
 postern_server_up{pool,server} gauge
 postern_server_sessions{pool,server} gauge
+postern_server_transitions_total{pool,server,to} counter
+postern_server_check_seconds{pool} histogram
 postern_table_entries{} gauge
 postern_table_evictions_total{} counter
 postern_client_connections_total{client} counter
@@ -173,6 +178,10 @@ t.test("Metrics shows what the threads have counted, at each scrape anew", async
     'postern_server_up{pool="postfix",server="[::1]:25"}': 0,
     'postern_server_sessions{pool="postfix",server="127.0.0.1:25"}': 3,
     'postern_server_sessions{pool="postfix",server="[::1]:25"}': 0,
+    'postern_server_transitions_total{pool="postfix",server="[::1]:25",to="up"}': 1,
+    'postern_server_transitions_total{pool="postfix",server="[::1]:25",to="down"}': 2,
+    'postern_server_check_seconds_count{pool="postfix"}': 4,
+    'postern_server_check_seconds_sum{pool="postfix"}': 0.5,
     'postern_build_info{version="1.2.3"}': 1,
     postern_table_evictions_total: 4,
     postern_log_lines_dropped_total: 5,

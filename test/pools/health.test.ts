@@ -11,7 +11,7 @@ function make(): Health {
 /** How long the server is down from `now` on. */
 function downFor(health: Health, now: number): number {
   let seconds = 0;
-  while (!health.isUp(0, now + seconds)) seconds++;
+  while (!health.isWell(0, now + seconds)) seconds++;
   return seconds;
 }
 
@@ -24,7 +24,7 @@ t.test(
       health.failed(0, now);
       // Of the first second nobody knows how much of it was left.
       t.equal(downFor(health, now), seconds + 1);
-      t.ok(health.isUp(1, now), "the other server has nothing to do with it");
+      t.ok(health.isWell(1, now), "the other server has nothing to do with it");
       now += seconds + 1;
     }
     health.succeeded(0, now);
@@ -45,16 +45,16 @@ t.test("Health takes a success for the end of it, at once", async (t) => {
   const health = make();
   health.failed(0, NOW);
   health.succeeded(0, NOW + 3);
-  t.ok(health.isUp(0, NOW + 3));
+  t.ok(health.isWell(0, NOW + 3));
 });
 
 t.test("Health does not take one client's failures for the server's", async (t) => {
   const health = make();
   for (let time = 0; time < 3; time++) health.failedWith(0, 8, NOW);
-  t.ok(health.isUp(0, NOW));
+  t.ok(health.isWell(0, NOW));
   health.succeeded(0, NOW);
   health.failedWith(0, 4, NOW);
-  t.ok(health.isUp(0, NOW), "a success between them clears it of suspicion");
+  t.ok(health.isWell(0, NOW), "a success between them clears it of suspicion");
   health.failedWith(0, 0, NOW);
   t.equal(downFor(health, NOW), 16, "two clients in a row are too many, whatever their numbers");
 });
@@ -100,9 +100,9 @@ t.test(
           else health.succeeded(0, now);
           const share = health.share(0, now);
           if (share < 0.1 || share > 1) return false;
-          if (kind === "failed" ? health.isUp(0, now) : kind === "succeeded" && !health.isUp(0, now))
+          if (kind === "failed" ? health.isWell(0, now) : kind === "succeeded" && !health.isWell(0, now))
             return false;
-          if (!health.isUp(0, now + 121)) return false;
+          if (!health.isWell(0, now + 121)) return false;
         }
         return true;
       }),

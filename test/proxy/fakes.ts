@@ -19,7 +19,7 @@ import type { SessionRecord } from "../../src/record.ts";
 import { Trust } from "../../src/wire/trust.ts";
 import type { TlsFacts, TlsTerms } from "../../src/wire/wire.ts";
 import { type Connection, type ConnectionOwner, nobody } from "../../src/wire/wire.ts";
-import { defaultLimits, defaultSmtp, serverAt } from "../config/fixtures.ts";
+import { defaultHealth, defaultLimits, defaultSmtp, serverAt } from "../config/fixtures.ts";
 
 class FakeConnection implements Connection {
   owner: ConnectionOwner = nobody;
@@ -159,6 +159,7 @@ const poolOptions: PoolOptions = {
   tls: { mode: "off", verify: "none", name: null, ca: null },
   connectTimeoutMs: 1000,
   greetTimeoutMs: 1000,
+  health: defaultHealth,
 };
 
 const terms: TlsTerms = { side: "client", trust: new Trust({ verify: "none", name: null, ca: null }) };
@@ -194,6 +195,7 @@ const speechless: Omit<Dialogue, "watch"> = {
   refusal: (reason) => bytesOf(`421 ${reason}\r\n`),
   monitor: (up) => ({ greeting: bytesOf(`check, up: ${up}\r\n`), closing: true, feed: () => nothing }),
   greeting: () => "welcome",
+  part: () => ({ goodbye: nothing, feed: () => ({ kind: "parted" }) }),
   introduce: () => ({ feed: () => ({ kind: "more", send: nothing }) }),
 };
 

@@ -67,16 +67,22 @@ export interface Gateway {
 /** What a file may leave out here: a fixed name, any admin port, and more threads than one. */
 const defaults = { hostname: "gateway.example.test", threads: 2, admin: { listen: "127.0.0.1:0" } };
 
+/** What tests count at a server are sessions: who wants checks says so. */
+const unchecked = { health: { interval: "0s" } };
+
+interface GatewayFile extends Readonly<Record<string, unknown>> {
+  readonly pools?: Readonly<Record<string, object>>;
+}
+
 /** Starts it with `file` as its configuration, and its log in `logFile` if somebody else is to read it; waits until every listener accepts. */
-export async function startGateway(
-  t: Test,
-  file: Readonly<Record<string, unknown>>,
-  logFile?: string,
-): Promise<Gateway> {
+export async function startGateway(t: Test, file: GatewayFile, logFile?: string): Promise<Gateway> {
   const path = join(makeDirectory(t, "gateway"), "postern.yaml");
   const log = logFile === undefined ? {} : { log: { destination: logFile } };
-  const write = (words: Readonly<Record<string, unknown>>) =>
-    writeFileSync(path, JSON.stringify({ ...defaults, ...log, ...words }, null, 2));
+  const write = (words: GatewayFile) => {
+    const pools = Object.entries(words.pools ?? {}).map(([name, pool]) => [name, { ...unchecked, ...pool }]);
+    const whole = { ...defaults, ...log, ...words, pools: Object.fromEntries(pools) };
+    writeFileSync(path, JSON.stringify(whole, null, 2));
+  };
   write(file);
   const child = startChild(t, [process.execPath, main, "serve", "-c", path]);
   let over = false;

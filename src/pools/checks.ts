@@ -1,0 +1,102 @@
+/**
+ * When a pool's servers are checked, and what the verdicts come to. How a server is asked is somebody else's affair.
+ *
+ * Each server has its own rounds, a little off the beat, and never a second check while one is under way. A verdict that
+ * agrees with what is known of a server confirms it at once: so a server that sessions have given up for a while stays
+ * down when a check fails too. One that disagrees has to be heard `rise` or `fall` times in a row.
+ */
+import type { Cancel, Clock, Timers } from "../clock.ts";
+import type { Pool, Server } from "./pool.ts";
+
+/** Asks a server whether it takes sessions; `done` is told why it does not, or null. */
+type Check = (server: Server, done: (fault: string | null) => void) => Cancel;
+
+interface ChecksTerms {
+  readonly check: Check;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** From 0 to 1. */
+  random(): number;
+  /** A check has come to its end, and what it means is in the pool. */
+  checked(server: Server, fault: string | null, tookMs: number): void;
+}
+
+/** A round is as much longer or shorter, at most, so that checkers started together drift apart. */
+const JITTER = 0.1;
+
+export class Checks {
+  readonly #pool: Pool;
+  readonly #terms: ChecksTerms;
+  /** By the servers' places: how many verdicts in a row have disagreed. */
+  readonly #dissents: number[];
+  /** By the servers' places: takes the next check back. */
+  readonly #waits: Cancel[] = [];
+  /** Breaks off those that are under way. */
+  readonly #underWay = new Map<Server, Cancel>();
+  #whenIdle: (() => void) | null = null;
+
+  constructor(pool: Pool, terms: ChecksTerms) {
+    this.#pool = pool;
+    this.#terms = terms;
+    this.#dissents = pool.servers.map(() => 0);
+  }
+
+  /** The first checks are spread over the first interval. */
+  start(): void {
+    const { intervalMs } = this.#pool.options.health;
+    if (intervalMs === 0) return;
+    for (const server of this.#pool.servers) this.#await(server, intervalMs * this.#terms.random());
+  }
+
+  /** Begins no more; resolves when none is under way. */
+  stop(): Promise<void> {
+    for (const cancel of this.#waits) cancel();
+    return new Promise((resolve) => {
+      this.#whenIdle = resolve;
+      this.#rest();
+    });
+  }
+
+  /** Breaks off what is under way. */
+  abort(): void {
+    for (const cancel of this.#underWay.values()) cancel();
+    this.#underWay.clear();
+    this.#rest();
+  }
+
+  #rest(): void {
+    if (this.#underWay.size === 0) this.#whenIdle?.();
+  }
+
+  #await(server: Server, milliseconds: number): void {
+    this.#waits[server.index] = this.#terms.timers.after(milliseconds, () => this.#ask(server));
+  }
+
+  #ask(server: Server): void {
+    if (this.#pool.operatorState(server) === "down") return this.#awaitNext(server);
+    const { check, clock } = this.#terms;
+    const startedMs = clock.milliseconds();
+    const cancel = check(server, (fault) => {
+      this.#underWay.delete(server);
+      this.#judge(server, fault === null);
+      this.#terms.checked(server, fault, clock.milliseconds() - startedMs);
+      this.#awaitNext(server);
+    });
+    this.#underWay.set(server, cancel);
+  }
+
+  #awaitNext(server: Server): void {
+    if (this.#whenIdle !== null) return this.#rest();
+    const { intervalMs } = this.#pool.options.health;
+    this.#await(server, intervalMs * (1 + JITTER * (2 * this.#terms.random() - 1)));
+  }
+
+  #judge(server: Server, isWell: boolean): void {
+    const { rise, fall } = this.#pool.options.health;
+    const now = this.#terms.clock.seconds();
+    const isDissent = this.#pool.isWell(server, now) !== isWell;
+    if (isDissent && ++this.#dissents[server.index]! < (isWell ? rise : fall)) return;
+    this.#dissents[server.index] = 0;
+    this.#pool.checked(server, isWell, now);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * All pools' servers, as the control thread keeps them: it has them checked, obeys the operator, and notices who is up or
+ * down, whoever has found that out.
+ */
+import type { Clock, Timers } from "../clock.ts";
+import type { Configuration } from "../config/options.ts";
+import { connectSecondsBounds, type Distribution } from "../observe/counters.ts";
+import type { EventLog } from "../observe/logger.ts";
+import type { ServerActions, ServerState } from "../observe/servers.ts";
+import { Checks } from "../pools/checks.ts";
+import { type OperatorState, operatorStates } from "../pools/health.ts";
+import type { PoolOptions } from "../pools/options.ts";
+import type { Pool, Server } from "../pools/pool.ts";
+import { type ProbeTerms, probe } from "../proxy/probe.ts";
+import { Trust } from "../wire/trust.ts";
+import type { Wire } from "../wire/wire.ts";
+import { dialogueOf } from "./gates.ts";
+
+/** How soon it is noticed what sessions have found out: well below the 15 s for which a server counts as down then. */
+const LOOK_MS = 1000;
+
+/** A server that is well answers in a moment, and one that is not hears no goodbye anyway. */
+const STOP_MS = 1000;
+
+interface Parts {
+  readonly configuration: Configuration;
+  readonly pools: readonly Pool[];
+  /** Of the configuration before: what it knows of servers that stay goes on. */
+  readonly former: Servers | null;
+  readonly wire: Wire;
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly timers: Timers;
+}
+
+/** A server, and what was last said of it. */
+interface Entry {
+  readonly pool: Pool;
+  readonly server: Server;
+  wasUp: boolean;
+  /** Of the last check; null: it found none. */
+  fault: string | null;
+  readonly transitions: { up: number; down: number };
+}
+
+const UNKNOWN = { wasUp: true, fault: null, transitions: { up: 0, down: 0 } };
+
+export class Servers implements ServerActions {
+  readonly #entries: readonly Entry[];
+  readonly #checks: readonly Checks[];
+  /** How long checks took, by the pool's name. */
+  readonly #seconds: ReadonlyMap<string, Spread>;
+  readonly #log: EventLog;
+  readonly #clock: Clock;
+  #looks: NodeJS.Timeout | null = null;
+
+  constructor({ configuration, pools, former, wire, log, clock, timers }: Parts) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#entries = pools.flatMap((pool) =>
+      pool.servers.map((server) => {
+        const known = (former === null ? null : former.#find(pool.options.name, server.name)) ?? UNKNOWN;
+        return { ...known, transitions: { ...known.transitions }, pool, server };
+      }),
+    );
+    this.#seconds = new Map(
+      pools.map(({ options: { name } }) => [name, former === null ? new Spread() : former.#spreadOf(name)]),
+    );
+    this.#checks = pools.map((pool) => {
+      const terms = { wire, timers, ...mannersOf(configuration, pool.options) };
+      const { address } = pool.options.health;
+      return new Checks(pool, {
+        clock,
+        timers,
+        random: Math.random,
+        check: ({ endpoint }, done) =>
+          probe(
+            terms,
+            address === null ? endpoint : { ...address, host: address.host ?? endpoint.host },
+            done,
+          ),
+        checked: (server, fault, tookMs) => {
+          this.#seconds.get(pool.options.name)!.add(tookMs / 1000);
+          this.#find(pool.options.name, server.name)!.fault = fault;
+          this.#look();
+        },
+      });
+    });
+  }
+
+  start(): void {
+    for (const checks of this.#checks) checks.start();
+    this.#looks = setInterval(() => this.#look(), LOOK_MS).unref();
+  }
+
+  /** No more checks; resolves when those under way have come to their end, or had time for it. */
+  async stop(): Promise<void> {
+    if (this.#looks !== null) clearInterval(this.#looks);
+    const timer = setTimeout(() => {
+      for (const checks of this.#checks) checks.abort();
+    }, STOP_MS);
+    await Promise.all(this.#checks.map((checks) => checks.stop()));
+    clearTimeout(timer);
+  }
+
+  *states(): Generator<ServerState> {
+    const now = this.#clock.seconds();
+    for (const { pool, server, transitions, fault } of this.#entries) {
+      yield {
+        pool: pool.options.name,
+        server: server.name,
+        state: pool.operatorState(server),
+        isUp: pool.isUp(server, now),
+        objection: pool.objection(server, now),
+        fault,
+        sessions: pool.sessionsOn(server),
+        transitions,
+      };
+    }
+  }
+
+  /** How long the checks of a pool took. */
+  checkSeconds(pool: string): Distribution {
+    return this.#seconds.get(pool)!.distribution;
+  }
+
+  setState(pool: string, server: string, state: string): "done" | "unknown-server" | "unknown-state" {
+    const entry = this.#find(pool, server);
+    if (entry === undefined) return "unknown-server";
+    if (!isOperatorState(state)) return "unknown-state";
+    const was = entry.pool.operatorState(entry.server);
+    entry.pool.setOperatorState(entry.server, state);
+    this.#log.event("info", "server-state", { pool, server, state, was });
+    this.#look();
+    return "done";
+  }
+
+  #spreadOf(pool: string): Spread {
+    return this.#seconds.get(pool) ?? new Spread();
+  }
+
+  #find(pool: string, server: string): Entry | undefined {
+    return this.#entries.find((entry) => entry.pool.options.name === pool && entry.server.name === server);
+  }
+
+  /** Says what has changed. */
+  #look(): void {
+    const now = this.#clock.seconds();
+    for (const entry of this.#entries) {
+      const { pool, server, fault } = entry;
+      const by = pool.objection(server, now);
+      if ((by === null) === entry.wasUp) continue;
+      entry.wasUp = by === null;
+      entry.transitions[entry.wasUp ? "up" : "down"]++;
+      const fields = { pool: pool.options.name, server: server.name };
+      if (by === null) this.#log.event("info", "server-up", fields);
+      else {
+        const detail = by === "checks" && fault !== null ? { detail: fault } : {};
+        this.#log.event("warn", "server-down", { ...fields, by, ...detail });
+      }
+    }
+  }
+}
+
+/** How often a check took how long; the same columns as for connections. */
+class Spread {
+  readonly #counts: number[] = Array.from({ length: connectSecondsBounds.length + 1 }, () => 0);
+  #sum = 0;
+
+  get distribution(): Distribution {
+    return { counts: this.#counts, sum: this.#sum };
+  }
+
+  add(seconds: number): void {
+    const bucket = connectSecondsBounds.findIndex((bound) => seconds <= bound);
+    this.#counts.splice(bucket, 1, this.#counts.at(bucket)! + 1);
+    this.#sum += seconds;
+  }
+}
+
+function isOperatorState(text: string): text is OperatorState {
+  return operatorStates.some((state) => state === text);
+}
+
+/** How a pool's servers are spoken to, as the first listener has it that uses the pool and says what is spoken. */
+function mannersOf(
+  { hostname, listeners }: Configuration,
+  pool: PoolOptions,
+): Pick<ProbeTerms, "options" | "dialogue" | "upstreamTls"> {
+  const listener = listeners.find(({ protocol, ...other }) => other.pool === pool.name && protocol !== "tcp");
+  const dialogue = listener === undefined ? null : dialogueOf({ ...listener, tls: "off" }, hostname, false);
+  // What passes through is TLS of the clients': a check has to begin its own, and whom it reaches is theirs to verify.
+  const tls =
+    listener?.tls === "passthrough"
+      ? { mode: "implicit" as const, verify: "none" as const, name: null, ca: null }
+      : pool.tls;
+  return {
+    options: { ...pool, identity: pool.health.identity ?? pool.identity, tls },
+    dialogue,
+    upstreamTls: tls.mode === "off" ? null : { side: "client", trust: new Trust(tls) },
+  };
+}

@@ -1,0 +1,184 @@
+/** When servers are asked, and what verdicts come to, with the time and the answers in the test's hands. */
+import t from "tap";
+import type { Timers } from "../../src/clock.ts";
+import { Checks } from "../../src/pools/checks.ts";
+import { Pool, type Server } from "../../src/pools/pool.ts";
+import { defaultHealth } from "../config/fixtures.ts";
+import { at, NOW, optionsOf, plain } from "./fixtures.ts";
+
+/** A pool of so many servers, whose checks end when the test says so. */
+function scene(servers: number, random = 0.5) {
+  const options = { ...optionsOf(plain(servers)), health: defaultHealth };
+  const pool = new Pool(options, Pool.allocate(options, 1), 0);
+  let nowMs = NOW * 1000;
+  const waits = new Map<() => void, number>();
+  const timers: Timers = {
+    after(milliseconds, call) {
+      waits.set(call, nowMs + milliseconds);
+      return () => void waits.delete(call);
+    },
+  };
+  const underWay = new Map<Server, (fault: string | null) => void>();
+  const heard: unknown[][] = [];
+  let asked = 0;
+  const checks = new Checks(pool, {
+    clock: { seconds: () => Math.floor(nowMs / 1000), milliseconds: () => nowMs },
+    timers,
+    random: () => random,
+    check(server, done) {
+      if (underWay.has(server)) throw new Error("two at once");
+      asked++;
+      underWay.set(server, done);
+      return () => void underWay.delete(server);
+    },
+    checked: (server, fault, tookMs) => void heard.push([server.index, fault, tookMs]),
+  });
+  return {
+    pool,
+    checks,
+    heard,
+    get asked() {
+      return asked;
+    },
+    get underWay() {
+      return underWay.size;
+    },
+    /** Lets time pass, and every wait end that is due by then. */
+    pass(milliseconds: number) {
+      nowMs += milliseconds;
+      for (const [call, dueMs] of [...waits]) {
+        if (dueMs > nowMs) continue;
+        waits.delete(call);
+        call();
+      }
+    },
+    answer(place: number, fault: string | null) {
+      const server = at(pool, place);
+      const done = underWay.get(server)!;
+      underWay.delete(server);
+      done(fault);
+    },
+    isUp: (place: number) => pool.isUp(at(pool, place), Math.floor(nowMs / 1000)),
+    now: () => Math.floor(nowMs / 1000),
+  };
+}
+
+type Scene = ReturnType<typeof scene>;
+
+/** The verdicts of so many rounds, and whether the server was up behind each. */
+function rounds(s: Scene, faults: readonly (string | null)[]): boolean[] {
+  return faults.map((fault) => {
+    s.pass(10_000);
+    s.answer(0, fault);
+    return s.isUp(0);
+  });
+}
+
+t.test("Checks asks each server in the first interval, then an interval after each answer", async (t) => {
+  const s = scene(2);
+  s.checks.start();
+  s.pass(4999);
+  t.equal(s.asked, 0);
+  s.pass(1);
+  t.equal(s.asked, 2);
+  s.pass(100_000);
+  t.equal(s.asked, 2, "never two at once on a server");
+  s.answer(0, null);
+  s.pass(9999);
+  t.equal(s.asked, 2);
+  s.pass(1);
+  t.equal(s.asked, 3);
+  t.same(s.heard, [[0, null, 100_000]]);
+});
+
+t.test("Checks is a tenth off the beat at most", async (t) => {
+  for (const [random, ms] of [
+    [0, 9000],
+    [1, 11_000],
+  ] as const) {
+    const s = scene(1, random);
+    s.checks.start();
+    s.pass(10_000 * random);
+    s.answer(0, null);
+    s.pass(ms - 1);
+    t.equal(s.underWay, 0);
+    s.pass(1);
+    t.equal(s.underWay, 1);
+  }
+});
+
+t.test(
+  "Checks hears three failures in a row before a server is down, and two successes before it is up",
+  async (t) => {
+    const s = scene(1);
+    s.checks.start();
+    t.same(rounds(s, ["x", "x", null, "x", "x"]), [true, true, true, true, true], "in a row");
+    t.same(rounds(s, ["x"]), [false]);
+    t.same(rounds(s, [null, "x", null]), [false, false, false], "in a row, too");
+    t.same(rounds(s, [null]), [true]);
+  },
+);
+
+t.test("Checks ends what sessions had found when it finds the server well twice", async (t) => {
+  const s = scene(1);
+  s.checks.start();
+  // Long down: for the fourth time in a row.
+  for (let time = 0; time < 4; time++) {
+    s.pass(0);
+    s.pool.failed(at(s.pool, 0), s.now() + 200 * time);
+  }
+  t.same(rounds(s, [null, null]), [false, true]);
+});
+
+t.test("Checks confirms at once what sessions had found", async (t) => {
+  const s = scene(1);
+  s.checks.start();
+  s.pool.failed(at(s.pool, 0), s.now());
+  t.same(rounds(s, ["x"]), [false]);
+  s.pass(9999);
+  s.pass(100_000);
+  t.equal(s.isUp(0), false, "though sessions would have tried it again by now");
+});
+
+t.test("Checks leaves a server alone that the operator has taken down, and no other", async (t) => {
+  const s = scene(2);
+  s.pool.setOperatorState(at(s.pool, 0), "down");
+  s.pool.setOperatorState(at(s.pool, 1), "drain");
+  s.checks.start();
+  s.pass(5000);
+  t.equal(s.underWay, 1);
+  s.answer(1, null);
+  t.same([s.isUp(0), s.isUp(1)], [false, false]);
+  s.pool.setOperatorState(at(s.pool, 0), "ready");
+  s.pass(10_000);
+  t.equal(s.underWay, 2);
+  t.equal(s.isUp(0), true);
+});
+
+t.test("Checks begins no more when it is stopped, and waits for those under way", async (t) => {
+  const s = scene(2);
+  s.checks.start();
+  s.pass(5000);
+  s.answer(0, null);
+  let isOver = false;
+  const stopped = s.checks.stop().then(() => {
+    isOver = true;
+  });
+  s.pass(100_000);
+  await null;
+  t.same([s.asked, isOver], [2, false]);
+  s.answer(1, null);
+  await stopped;
+  s.pass(100_000);
+  t.equal(s.asked, 2);
+});
+
+t.test("Checks breaks off what is under way when it is told to", async (t) => {
+  const s = scene(1);
+  s.checks.start();
+  s.pass(5000);
+  const stopped = s.checks.stop();
+  s.checks.abort();
+  await stopped;
+  t.equal(s.underWay, 0);
+});
