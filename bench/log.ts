@@ -29,6 +29,7 @@ function record(line: number, outcome: SessionRecord["outcome"]): SessionRecord 
     detail: null,
     server: "127.0.0.1:25",
     durationMs: 812,
+    parkedMs: null,
     bytesIn: 4096,
     bytesOut: 733,
     smtp: { mails: 1, recipients: 1, refused: 0 },

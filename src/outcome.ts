@@ -17,6 +17,14 @@ export const outcomes = ["closed", "refused", "failed", "healthcheck", "timeout"
  */
 export type Outcome = (typeof outcomes)[number];
 
+/**
+ * How a client's waiting for a server ended: it was `served`, or had waited for too long (`timeout`); `overflow` was never
+ * kept, as too many were; `gone` ended before its turn for any other reason, most often of its own accord.
+ */
+export const parkOutcomes = ["served", "timeout", "overflow", "gone"] as const;
+
+export type ParkOutcome = (typeof parkOutcomes)[number];
+
 /** The reasons that the PROXY header's decoder, or its absence, gives. Such a peer is no mail client, and is told nothing. */
 const headerReasons = [
   "proxy-untrusted",

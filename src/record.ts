@@ -79,6 +79,8 @@ export interface SessionRecord extends SessionEnd {
   readonly server: string | null;
   /** A short fixed phrase of postern's own; null where the reason says it all. */
   readonly detail: string | null;
+  /** How long it was kept waiting for a server; null where it was not. */
+  readonly parkedMs: number | null;
   /** Null where it is no SMTP session, or none of it was read. */
   readonly smtp: SmtpTally | null;
   /** Null where it is no IMAP session, or none of it was read. */

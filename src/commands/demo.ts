@@ -94,6 +94,7 @@ function configurationFor(upstream: Endpoint, logFile: string): Configuration {
         connectTimeoutMs: 5000,
         greetTimeoutMs: 30_000,
         health: UNCHECKED,
+        park: { timeoutMs: 60_000, max: 500, healthchecks: "up" },
       },
     ],
     limits: {

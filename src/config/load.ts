@@ -106,6 +106,7 @@ function listenerOf(name: string, from: ListenerSettings): ListenerOptions {
 function poolOf(name: string, from: PoolSettings, ca: string | null): PoolOptions {
   const { servers, balance, identity, tls, connectTimeout, greetTimeout, health } = from;
   const { interval, timeout, ...checks } = health;
+  const { timeout: timeoutMs, ...park } = from.park;
   return {
     name,
     servers: servers.map(({ address: endpoint, ...same }) => ({ endpoint, ...same })),
@@ -115,6 +116,7 @@ function poolOf(name: string, from: PoolSettings, ca: string | null): PoolOption
     connectTimeoutMs: connectTimeout,
     greetTimeoutMs: greetTimeout,
     health: { intervalMs: interval, timeoutMs: timeout, ...checks },
+    park: { timeoutMs, ...park },
   };
 }
 

@@ -11,6 +11,7 @@ import {
   path,
   serverAddress,
 } from "./fields.ts";
+import { park } from "./park.ts";
 
 const poolTlsModes = z.enum(["off", "starttls", "implicit"]);
 
@@ -130,6 +131,7 @@ export const pool = z.strictObject({
     says: "How long, once connected, the server's greeting and the telling of the client's address may take.",
   }).prefault("30s"),
   health: health.prefault({}),
+  park: park.prefault({}),
 });
 
 export type PoolSettings = z.output<typeof pool>;

@@ -9,7 +9,15 @@
  * This file knows no metric's name and no label; it counts listeners and pools by numbers that somebody else gives them.
  */
 import type { Address } from "../address.ts";
-import { INJECTED, type Outcome, outcomes, type Reason, reasons } from "../outcome.ts";
+import {
+  INJECTED,
+  type Outcome,
+  outcomes,
+  type ParkOutcome,
+  parkOutcomes,
+  type Reason,
+  reasons,
+} from "../outcome.ts";
 import { ORIGINS_MAX, type SessionEnd } from "../record.ts";
 
 export interface CounterShape {
@@ -60,7 +68,9 @@ const DRY_RUN = REFUSED + reasons.length;
 const SESSION_SECONDS = DRY_RUN + reasons.length;
 const LISTENER_WIDTH = SESSION_SECONDS + histogramWidth(sessionSecondsBounds);
 
-const POOL_WIDTH = histogramWidth(connectSecondsBounds);
+/** A pool's columns: a histogram's, then what became of the parked. */
+const UNPARKED = histogramWidth(connectSecondsBounds);
+const POOL_WIDTH = UNPARKED + parkOutcomes.length;
 
 /** A cache line in columns: regions are padded to it, so that no two threads write the same line. */
 const LINE_WIDTH = 64 / Float64Array.BYTES_PER_ELEMENT;
@@ -133,6 +143,11 @@ export class ThreadCounters {
   /** A server of the pool took a connection. */
   connected(pool: number, tookMs: number): void {
     this.#observe(poolAt(this.#shape, pool), connectSecondsBounds, tookMs / 1000);
+  }
+
+  /** A client that waited for one does so no more. */
+  unparked(pool: number, outcome: ParkOutcome): void {
+    this.#add(poolAt(this.#shape, pool) + UNPARKED + parkOutcomes.indexOf(outcome), 1);
   }
 
   lineDropped(): void {
@@ -219,6 +234,10 @@ export class Counters {
 
   connectSeconds(pool: number): Distribution {
     return this.#distribution(poolAt(this.#shape, pool), connectSecondsBounds);
+  }
+
+  unparked(pool: number, outcome: ParkOutcome): number {
+    return this.#sum(poolAt(this.#shape, pool) + UNPARKED + parkOutcomes.indexOf(outcome));
   }
 
   /** Sessions whose client was known, and came for more than a check. */

@@ -9,7 +9,7 @@
  * listeners have no dry run at all.
  */
 import { collectDefaultMetrics, Registry } from "prom-client";
-import { outcomes, reasons } from "../outcome.ts";
+import { outcomes, parkOutcomes, reasons } from "../outcome.ts";
 import { type BanFigures, banMetrics } from "./banmetrics.ts";
 import {
   type ClientEntry,
@@ -28,6 +28,8 @@ export interface MetricsSources {
   /** The listeners' and the pools' names, and the numbers by which the counters know them. */
   readonly listeners: ReadonlyMap<string, number>;
   readonly pools: ReadonlyMap<string, number>;
+  /** How many clients a pool keeps waiting now, by its name. */
+  parked(pool: string): number;
   readonly counters: Counters;
   readonly clients: ClientSource;
   readonly servers: {
@@ -204,6 +206,24 @@ export class Metrics {
           ]),
       },
       ...serverMetrics(() => servers.states()),
+      {
+        name: "postern_parked",
+        type: "gauge",
+        help: "Clients that are kept waiting now because no server can take them.",
+        read: () =>
+          Array.from(pools.keys(), (pool) => ({ labels: { pool }, value: this.#sources.parked(pool) })),
+      },
+      {
+        name: "postern_parked_total",
+        type: "counter",
+        help: "Clients that no server could take at once, by what became of them.",
+        read: () =>
+          Array.from(pools, ([pool, index]) =>
+            parkOutcomes.map((outcome) => {
+              return { labels: { pool, outcome }, value: counters.unparked(index, outcome) };
+            }),
+          ).flat(),
+      },
     ];
   }
 

@@ -49,6 +49,7 @@ export class ThreadLog implements EventLog {
       reason: record.reason,
       server: record.server,
       durationMs: record.durationMs,
+      parkedMs: record.parkedMs ?? undefined,
       bytesIn: record.bytesIn,
       bytesOut: record.bytesOut,
       smtp: record.smtp === null ? undefined : mailTally(record.smtp),

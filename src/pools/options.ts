@@ -59,6 +59,16 @@ export interface HealthOptions {
   readonly fall: number;
 }
 
+/** Clients that are kept, connected and not greeted, while no server can take them. */
+export interface ParkOptions {
+  /** 0: none are kept. */
+  readonly timeoutMs: number;
+  /** So many at the same time, over all threads; 0: none. */
+  readonly max: number;
+  /** What health checks are told while no server is up, but clients are still kept. */
+  readonly healthchecks: "up" | "down";
+}
+
 export interface PoolOptions {
   readonly name: string;
   readonly servers: readonly ServerOptions[];
@@ -69,4 +79,5 @@ export interface PoolOptions {
   /** From the connection to the end of the greeting and of the identity's exchange. */
   readonly greetTimeoutMs: number;
   readonly health: HealthOptions;
+  readonly park: ParkOptions;
 }

@@ -2,14 +2,16 @@
  * A pool answers one question: which server, now. It knows no protocol and opens no connection.
  *
  * Servers that are up come first, backups only where none of the others can be had, and those that count as down only
- * where nothing is up: so a server's return is noticed. Those that the operator has taken out get nothing. Whoever is given a server has taken a slot on it, and gives it
- * back exactly once; those of a thread that died, the control thread gives back.
+ * where nothing is up: so a server's return is noticed. Those that the operator has taken out get nothing. Whoever is given
+ * a server has taken a slot on it, and gives it back exactly once; those of a thread that died, the control thread gives
+ * back. Clients that no server can take now wait in the pool's queue.
  */
 import { type Address, type Endpoint, endpointText } from "../address.ts";
 import { type Balance, BySource, LeastSessions, RoundRobin } from "./balance.ts";
 import { clientHash, textHash } from "./hash.ts";
 import { Health, type Objection, type OperatorState } from "./health.ts";
 import type { PoolOptions } from "./options.ts";
+import { Queue } from "./queue.ts";
 import { Slots } from "./slots.ts";
 
 export interface Server {
@@ -30,11 +32,17 @@ export interface Server {
 export type NoServer = "full" | "down";
 
 /** What the threads share of a pool: a piece for each of its servers, in their order. */
-export type PoolMemory = readonly SharedArrayBuffer[];
+export interface PoolMemory {
+  /** A piece for each server. */
+  readonly servers: readonly SharedArrayBuffer[];
+  readonly queue: SharedArrayBuffer;
+}
 
 export class Pool {
   readonly options: PoolOptions;
   readonly servers: readonly Server[];
+  /** Null: nobody waits. */
+  readonly queue: Queue | null;
   /** The servers, and the backups. */
   readonly #ranks: readonly (readonly Server[])[];
   readonly #health: Health;
@@ -42,21 +50,25 @@ export class Pool {
   readonly #balance: Balance;
 
   static allocate({ servers }: PoolOptions, threads: number): PoolMemory {
-    return servers.map(() => pieceFor(threads));
+    return { servers: servers.map(() => pieceFor(threads)), queue: Queue.allocate(threads) };
   }
 
-  /** The memory for other options: a server that stays goes on with its own. */
+  /**
+   * The memory for other options: a server that stays goes on with its own. Whoever waits already is served from the line in
+   * which it stands.
+   */
   static extend(before: PoolOptions, memory: PoolMemory, next: PoolOptions, threads: number): PoolMemory {
     const names = before.servers.map(({ endpoint }) => endpointText(endpoint));
-    return next.servers.map(({ endpoint }) => {
-      return memory[names.indexOf(endpointText(endpoint))] ?? pieceFor(threads);
+    const servers = next.servers.map(({ endpoint }) => {
+      return memory.servers[names.indexOf(endpointText(endpoint))] ?? pieceFor(threads);
     });
+    return { servers, queue: Queue.allocate(threads) };
   }
 
   /** `thread` counts from 0; -1 is the control thread. */
   constructor(options: PoolOptions, memory: PoolMemory, thread: number) {
-    const { servers } = options;
-    const words = memory.map((one) => new Int32Array(one));
+    const { servers, park } = options;
+    const words = memory.servers.map((one) => new Int32Array(one));
     const bounds = servers.map(({ maxConnections }) => maxConnections);
     this.options = options;
     this.servers = servers.map(({ endpoint, weight }, index) => {
@@ -69,6 +81,8 @@ export class Pool {
     this.#health = new Health(words);
     const counts = words.map((one) => one.subarray(Health.WORDS));
     this.#slots = new Slots(counts, bounds, columnOf(thread));
+    const isOff = park.timeoutMs === 0 || park.max === 0;
+    this.queue = isOff ? null : new Queue(memory.queue, park.max, columnOf(thread));
     this.#balance = this.#makeBalance(Math.max(thread, 0));
   }
 
@@ -145,8 +159,19 @@ export class Pool {
 
   /** Whether servers are up, and none of them has room. */
   isFull(nowSeconds: number): boolean {
+    return this.room(nowSeconds) === 0;
+  }
+
+  /** How many sessions more the servers may have that are up; null where none is. */
+  room(nowSeconds: number): number | null {
     const up = this.servers.filter((server) => this.isUp(server, nowSeconds));
-    return up.length > 0 && !up.some(({ index }) => this.#slots.hasRoom(index));
+    return up.length === 0 ? null : up.reduce((sum, { index }) => sum + this.#slots.room(index), 0);
+  }
+
+  /** What health checks are told: whether clients are served, or kept until they can be. */
+  isOpen(nowSeconds: number): boolean {
+    if (!this.isDown(nowSeconds)) return true;
+    return this.options.park.healthchecks === "up" && this.queue?.hasRoom === true;
   }
 
   sessionsOn(server: Server): number {
@@ -156,6 +181,7 @@ export class Pool {
   /** Gives back the slots of a thread that has ended. */
   reclaim(thread: number): void {
     this.#slots.reclaim(columnOf(thread));
+    this.queue?.reclaim(columnOf(thread));
   }
 
   /** Another thread may have taken the last slot meanwhile: then the next is chosen. */

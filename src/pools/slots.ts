@@ -40,8 +40,13 @@ export class Slots {
   }
 
   hasRoom(server: number): boolean {
+    return this.room(server) > 0;
+  }
+
+  /** How many are left. Where two threads want the last, more than all are taken for a moment. */
+  room(server: number): number {
     const bound = this.#bounds[server]!;
-    return bound === 0 || this.count(server) < bound;
+    return bound === 0 ? Number.POSITIVE_INFINITY : Math.max(bound - this.count(server), 0);
   }
 
   /** Over all threads. */

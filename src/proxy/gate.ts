@@ -7,11 +7,12 @@ import type { Clock } from "../clock.ts";
 import type { ClientTls, Dialogue } from "../dialogue.ts";
 import type { Limiter, Verdict } from "../limits/limiter.ts";
 import type { Total } from "../limits/total.ts";
-import type { CommandReason } from "../outcome.ts";
+import type { CommandReason, ParkOutcome } from "../outcome.ts";
 import type { Pool } from "../pools/pool.ts";
 import type { Ban, Login, SessionRecord } from "../record.ts";
 import type { TlsTerms, Wire } from "../wire/wire.ts";
 import type { ListenerOptions } from "./options.ts";
+import type { Parking } from "./parking.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface Gate {
@@ -35,6 +36,8 @@ export interface Gate {
   readonly bans: Bans;
   readonly limiter: Limiter;
   readonly pool: Pool;
+  /** The thread's clients that wait for the pool's servers. */
+  readonly parking: Parking;
   /** The pool's place in the counters. */
   readonly poolIndex: number;
   readonly total: Total;
@@ -57,6 +60,8 @@ export interface Observer {
   accepted(gate: Gate): void;
   /** An upstream connection took so long to be made. */
   connected(gate: Gate, milliseconds: number): void;
+  /** A client's waiting for a server has ended. */
+  unparked(gate: Gate, outcome: ParkOutcome): void;
   /** A client is beyond a limit, refused for it or not. */
   limited(gate: Gate, client: Address, verdict: Verdict): void;
   /** A command was refused for its limit; the session goes on. */

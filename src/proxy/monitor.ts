@@ -19,7 +19,7 @@ export class Monitor implements ConnectionOwner {
   constructor(session: Session) {
     const { pool, clock, dialogue } = session.gate;
     this.#session = session;
-    this.#isUp = !pool.isDown(clock.seconds());
+    this.#isUp = pool.isOpen(clock.seconds());
     this.#responder = dialogue?.monitor(this.#isUp) ?? null;
   }
 

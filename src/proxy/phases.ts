@@ -7,6 +7,7 @@ import type { Gate } from "./gate.ts";
  * - `header`: the PROXY header.
  * - `monitor`: a health check converses with postern itself.
  * - `handshake`: the client's side of a TLS handshake.
+ * - `parked`: its turn, as no server can take it yet; the client hears nothing.
  * - `connect`: an upstream connection.
  * - `greet`: the upstream's greeting, and its belief in the identity.
  * - `splice`: either side; bytes flow.
@@ -19,6 +20,7 @@ export type Phase =
   | "header"
   | "monitor"
   | "handshake"
+  | "parked"
   | "connect"
   | "greet"
   | "splice"

@@ -1,13 +1,15 @@
 /**
  * A session's way to a server: the pool says which to try, and for as long as the client has not heard a byte, those that
- * fail are left out and the next one is tried, until none is left. Each is tried once, and has its own deadlines.
+ * fail are left out and the next one is tried, until none is left. Each is tried once, and has its own deadlines. Then the
+ * client is parked where its pool does that, and all are there to be tried again when its turn comes.
  *
- * Owns the upstream connection from its beginning to its end, and the slot on its server.
+ * Owns the upstream connection from its beginning to its end, the slot on its server, and the client's stay.
  */
-import type { SpokenReason } from "../outcome.ts";
+import type { ParkOutcome, SpokenReason } from "../outcome.ts";
 import type { NoServer, Server } from "../pools/pool.ts";
 import type { Connection } from "../wire/wire.ts";
 import { Approach } from "./identity.ts";
+import type { Stay } from "./parking.ts";
 import type { Session } from "./session.ts";
 
 /** What a connect can fail with while its server is well. */
@@ -18,6 +20,12 @@ const OUR_OWN_FAULTS: ReadonlySet<string | null> = new Set([
   "ENOMEM",
   "EADDRNOTAVAIL",
 ]);
+
+/**
+ * So often a server may fail with a client and count as up all the same, before that client is not kept any more: else
+ * one that makes servers fail would do it again and again, with all the others behind it.
+ */
+const BLAMES_MAX = 3;
 
 export class Search {
   readonly #session: Session;
@@ -30,6 +38,9 @@ export class Search {
   #startedMs = 0;
   /** Those that have failed; null while all goes well. */
   #tried: Set<Server> | null = null;
+  #blames = 0;
+  /** While it waits for a server, and while one is tried for it then. */
+  #stay: Stay | null = null;
 
   constructor(session: Session) {
     this.#session = session;
@@ -45,17 +56,22 @@ export class Search {
   }
 
   begin(): void {
-    const next = this.#pick();
-    if (isServer(next)) this.#try(next);
-    else this.#giveUp(next, "upstream-unavailable", null);
+    const { parking } = this.#session.gate;
+    if (!parking.isInUse) this.#next("upstream-unavailable", null);
+    else if (!this.#park()) this.#session.fail("upstream-unavailable", "too many clients wait already");
   }
 
   /** The server is not there, or not any more; `detail` is the system's code or a phrase, null where it was silent. */
   failed(reason: SpokenReason, detail: string | null): void {
     this.#passOver(detail);
-    const next = this.#pick();
-    if (isServer(next)) this.#try(next);
-    else this.#giveUp(next, reason, detail);
+    this.#next(reason, detail);
+  }
+
+  /** What is waited for has not come in its time. */
+  expire(): void {
+    if (this.#session.phase !== "parked") return this.failed("upstream-timeout", null);
+    this.#endStay("timeout");
+    this.#session.fail("upstream-unavailable", "parked for too long");
   }
 
   /** The server's greeting refuses. Whether another is tried: where none is left, its words are the client's to have. */
@@ -76,6 +92,7 @@ export class Search {
   /** The session goes to the server. One of which only the refusal goes to the client has failed before. */
   succeeded(): void {
     const { pool, clock } = this.#session.gate;
+    this.#endStay("served");
     if (this.#tried?.has(this.#server!) !== true) pool.succeeded(this.#server!, clock.seconds());
   }
 
@@ -90,6 +107,18 @@ export class Search {
     this.leave();
     this.#connection?.close();
     this.#connection = null;
+  }
+
+  /** The session is over. */
+  end(): void {
+    this.#endStay("gone");
+    this.close();
+  }
+
+  #next(reason: SpokenReason, detail: string | null): void {
+    const next = this.#pick();
+    if (isServer(next)) this.#try(next);
+    else if (!this.#park()) this.#giveUp(next, reason, detail);
   }
 
   #pick(): Server | NoServer {
@@ -121,6 +150,31 @@ export class Search {
     const isTold = this.#isReached && pool.options.identity !== "none";
     if (isTold) pool.failedWith(server, client!.address, now);
     else if (!OUR_OWN_FAULTS.has(detail)) pool.failed(server, now);
+    if (isTold && pool.isUp(server, now)) this.#blames++;
+  }
+
+  /** Waits for a server, where it stood if it has waited before; false: it may not. */
+  #park(): boolean {
+    const session = this.#session;
+    const { pool, parking, sessions, clock, observer } = session.gate;
+    if (pool.queue === null || sessions.isDraining || this.#blames >= BLAMES_MAX) return false;
+    this.close();
+    this.#tried = null;
+    if (this.#stay !== null) parking.line(this.#stay);
+    else this.#stay = parking.enter(() => this.#next("upstream-unavailable", null));
+    if (this.#stay === null) observer.unparked(session.gate, "overflow");
+    else session.park(this.#stay.sinceMs + pool.options.park.timeoutMs - clock.milliseconds());
+    return this.#stay !== null;
+  }
+
+  #endStay(outcome: ParkOutcome): void {
+    const stay = this.#stay;
+    if (stay === null) return;
+    this.#stay = null;
+    const { gate } = this.#session;
+    gate.parking.leave(stay);
+    this.#session.parkedMs = Math.round(gate.clock.milliseconds() - stay.sinceMs);
+    gate.observer.unparked(gate, outcome);
   }
 
   /** The client is told; the last server's failure says why. */

@@ -2,7 +2,7 @@
  * One client's way through the gateway. The methods stand in the order of the way, and the first refusal ends it:
  *
  * accept (total cap, trusted peer) → PROXY header → health checks, which leave the way here → ban list → limits → TLS,
- * where it comes first and ends here → connect → identity → splice → close → one record.
+ * where it comes first and ends here → a wait for a server → connect → identity → splice → close → one record.
  *
  * The session decides and remembers; the bytes of each step belong to that step's own owner (`Arrival`, `Monitor`,
  * `Handshake`, `Banishment`, `Approach`, `Splice`, `Farewell`), which calls back here. A session never leaves its thread,
@@ -42,6 +42,7 @@ export class Session implements Sweepable, SessionRecord {
   reason: Reason | null = null;
   detail: string | null = null;
   durationMs = 0;
+  parkedMs: number | null = null;
   bytesIn = 0;
   bytesOut = 0;
   inspected: Inspected = "none";
@@ -85,9 +86,8 @@ export class Session implements Sweepable, SessionRecord {
     return this.#tallyOf("imap");
   }
 
-  /** The client is not heard, for the while that `pause` said. */
-  get isPaused(): boolean {
-    return this.#phase === "pause";
+  get phase(): Phase {
+    return this.#phase;
   }
 
   accept(): void {
@@ -156,8 +156,7 @@ export class Session implements Sweepable, SessionRecord {
 
   /** The client is heard, as far as it may be before there is an upstream; `surplus` it has said already. */
   #listen(surplus: Uint8Array): void {
-    const { gate } = this;
-    const watch = gate.dialogue?.watch(this.client!.address, this.#tally!) ?? null;
+    const watch = this.gate.dialogue?.watch(this.client!.address, this.#tally!) ?? null;
     this.#splice = new Splice(this, this.#connection, watch);
     this.#connection.owner = this.#splice;
     if (surplus.length > 0) this.#splice.onData(this.#connection, surplus);
@@ -175,6 +174,12 @@ export class Session implements Sweepable, SessionRecord {
   /** The client was told to begin TLS. */
   secure(): void {
     this.#handshake(nothing, () => this.#splice!.secured());
+  }
+
+  /** No server can take it yet. One that has ended already does not wait. */
+  park(timeoutMs: number): void {
+    this.await("parked", timeoutMs);
+    if (this.#connection.hasEnded) this.stop();
   }
 
   /** The upstream connection is there. Returns what the upstream is to be told. */
@@ -257,9 +262,10 @@ export class Session implements Sweepable, SessionRecord {
     switch (this.#phase) {
       case "header":
         return this.reject("proxy-timeout");
+      case "parked":
       case "connect":
       case "greet":
-        return this.search.failed("upstream-timeout", null);
+        return this.search.expire();
       case "handshake":
         return this.#connection.owner.onError(this.#connection, "timeout");
       case "pause":
@@ -302,6 +308,7 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   drain(): void {
+    if (this.#phase === "parked") return this.fail("upstream-unavailable", "draining");
     if (this.gate.options.protocol === "imap" && this.#leave.length > 0) this.cut();
   }
 
@@ -355,7 +362,7 @@ export class Session implements Sweepable, SessionRecord {
     this.outcome = outcome;
     this.reason = reason;
     this.detail = detail;
-    this.search.close();
+    this.search.end();
     this.#tally?.leave({ refused: outcome === "refused", bytes: this.bytesIn + this.bytesOut });
   }
 

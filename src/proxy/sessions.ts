@@ -41,6 +41,8 @@ export class Sessions {
   handshakes = 0;
   /** How many of them are banned clients that are kept waiting. */
   tarpits = 0;
+  /** The gateway is about to end: nobody is kept waiting for what will not come. */
+  isDraining = false;
   readonly #clock: Clock;
   readonly #list: Sweepable[] = [];
   /** Ids are unique beyond this thread and process by 48 random bits. */
@@ -108,6 +110,7 @@ export class Sessions {
   }
 
   drainAll(): void {
+    this.isDraining = true;
     for (let slot = this.#list.length - 1; slot >= 0; slot--) this.#list[slot]?.drain();
   }
 

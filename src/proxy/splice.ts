@@ -145,7 +145,7 @@ export class Splice implements ConnectionOwner {
 
   /** What the client says next has to wait. */
   get #isDeaf(): boolean {
-    return this.#session.isPaused || this.#watch?.stage === "waiting";
+    return this.#session.phase === "pause" || this.#watch?.stage === "waiting";
   }
 
   #hold(bytes: Uint8Array): void {
@@ -239,6 +239,7 @@ export class Splice implements ConnectionOwner {
   }
 
   #passClientEnd(): void {
+    if (this.#session.phase === "parked") return this.#session.stop();
     this.#endWaits = this.#held !== null || this.#isDeaf;
     if (this.#endWaits) return;
     if (this.#upstream === null) this.#session.stop();

@@ -161,6 +161,7 @@ class DataThread {
     return {
       accepted: (gate) => this.#counters.accepted(gate.index),
       connected: (gate, milliseconds) => this.#counters.connected(gate.poolIndex, milliseconds),
+      unparked: (gate, outcome) => this.#counters.unparked(gate.poolIndex, outcome),
       limited: (gate, client, { excess, count, limit, refused }) => {
         if (excess === null) return;
         if (!refused) this.#counters.dryRun(gate.index, excess);

@@ -11,6 +11,7 @@ import type { PoolOptions } from "../pools/options.ts";
 import { Pool } from "../pools/pool.ts";
 import type { Bans, Gate, Observer } from "../proxy/gate.ts";
 import type { ListenerOptions } from "../proxy/options.ts";
+import { Parking } from "../proxy/parking.ts";
 import type { Sessions } from "../proxy/sessions.ts";
 import { smtpDialogue } from "../smtp/dialogue.ts";
 import type { Certificates } from "../wire/certificates.ts";
@@ -38,6 +39,7 @@ export function makeGates(configuration: Configuration, parts: GateParts): Gate[
   const table = new Table(memory.table, thread);
   const total = new Total(memory.total, thread, maxConnections);
   const pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!, thread));
+  const parkings = pools.map((pool) => new Parking(pool, parts.clock));
   const upstreamTls = configuration.pools.map(({ tls }) =>
     tls.mode === "off" ? null : { side: "client" as const, trust: new Trust(tls) },
   );
@@ -61,6 +63,7 @@ export function makeGates(configuration: Configuration, parts: GateParts): Gate[
       refusesEarlyTalk: dialogue !== null && smtp.earlyTalk === "refuse",
       limiter: new Limiter(table, limits[options.limits]!, scope),
       pool,
+      parking: parkings[at]!,
       poolIndex: places.pools.get(options.pool)!,
       total,
       ...shared,

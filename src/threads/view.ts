@@ -77,6 +77,7 @@ export class View {
         counters,
         clients: this.clients,
         servers: this.servers,
+        parked: (name) => this.#pools.find(({ options }) => options.name === name)?.queue?.size ?? 0,
         bans,
         linesDropped: terms.linesDropped,
         topClients: configuration.admin.topClients,

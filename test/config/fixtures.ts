@@ -2,7 +2,7 @@
 import { type LoadedFile, loadConfiguration } from "../../src/config/load.ts";
 import type { Configuration } from "../../src/config/options.ts";
 import type { LimitOptions } from "../../src/limits/options.ts";
-import type { HealthOptions, PoolTlsOptions, ServerOptions } from "../../src/pools/options.ts";
+import type { HealthOptions, ParkOptions, PoolTlsOptions, ServerOptions } from "../../src/pools/options.ts";
 import type { SmtpOptions } from "../../src/proxy/options.ts";
 
 export interface World {
@@ -91,6 +91,10 @@ export const defaultHealth: HealthOptions = {
   rise: 2,
   fall: 3,
 };
+
+/** What a pool's `park` says where the file does not write it, and where it says that nobody is to wait. */
+export const defaultPark: ParkOptions = { timeoutMs: 60_000, max: 500, healthchecks: "up" };
+export const noPark: ParkOptions = { ...defaultPark, timeoutMs: 0 };
 
 /** A server that stands in the file as an address alone. */
 export function serverAt(host: string, port: number): ServerOptions {

@@ -6,6 +6,7 @@ import t from "tap";
 import {
   defaultHealth,
   defaultLimits,
+  defaultPark,
   defaultPoolTls,
   defaultSmtp,
   errorsOf,
@@ -50,6 +51,7 @@ t.test("loadConfiguration fills in every default when a file says the least", as
           connectTimeoutMs: 5_000,
           greetTimeoutMs: 30_000,
           health: defaultHealth,
+          park: defaultPark,
         },
       ],
       limits: { default: defaultLimits },

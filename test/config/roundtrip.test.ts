@@ -74,6 +74,7 @@ function healthEntry({ intervalMs, timeoutMs, address, ...same }: HealthOptions)
 /** The authorities are in a file of the pool's name; a mode alone is the short form. */
 function poolEntry(from: PoolOptions): [string, object] {
   const { name, servers, balance, identity, tls, connectTimeoutMs, greetTimeoutMs, health } = from;
+  const { timeoutMs, ...park } = from.park;
   const { mode, verify, ca } = tls;
   const isShort = verify === "none" && tls.name === null && ca === null;
   const times = {
@@ -82,7 +83,17 @@ function poolEntry(from: PoolOptions): [string, object] {
     health: healthEntry(health),
   };
   const written = isShort ? mode : { ...tls, ca: ca === null ? null : name };
-  return [name, { servers: servers.map(serverEntry), balance, identity, tls: written, ...times }];
+  return [
+    name,
+    {
+      servers: servers.map(serverEntry),
+      balance,
+      identity,
+      tls: written,
+      ...times,
+      park: { timeout: durationText(timeoutMs), ...park },
+    },
+  ];
 }
 
 /** One with nothing special about it is written as its address alone. */
@@ -260,6 +271,14 @@ function pool(name: string): fc.Arbitrary<PoolOptions> {
           logIdentity: host,
           rise: fc.integer({ min: 1, max: 100 }),
           fall: fc.integer({ min: 1, max: 100 }),
+        },
+        plain,
+      ),
+      park: fc.record(
+        {
+          timeoutMs: fc.integer({ min: 0, max: 300_000 }),
+          max: fc.integer({ min: 0, max: 10_000 }),
+          healthchecks: fc.constantFrom("up", "down"),
         },
         plain,
       ),

@@ -73,6 +73,7 @@ t.test(
       "listeners.NAME.ban",
       "listeners.NAME.smtp",
       "pools.NAME.health",
+      "pools.NAME.park",
     ]);
     const paths = new Set(settings.map(({ path }) => path).filter((path) => !mappings.has(path)));
     t.same([...rows.keys()].sort(), [...paths].sort());

@@ -28,6 +28,7 @@ function make(entries = [clientEntry("203.0.113.7", { connections: 7 })], topCli
         ],
         checkSeconds: () => ({ counts: [4], sum: 0.5 }),
       },
+      parked: () => 4,
       bans: {
         decisions: () => [
           ["cscli", 2],

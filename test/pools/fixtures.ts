@@ -2,7 +2,7 @@
 import { Address } from "../../src/address.ts";
 import type { BalanceMode, PoolOptions, ServerOptions } from "../../src/pools/options.ts";
 import { Pool, type Server } from "../../src/pools/pool.ts";
-import { defaultHealth, defaultPoolTls, serverAt } from "../config/fixtures.ts";
+import { defaultHealth, defaultPoolTls, noPark, serverAt } from "../config/fixtures.ts";
 
 export const NOW = 1000;
 
@@ -19,6 +19,7 @@ export function optionsOf(
     connectTimeoutMs: 1,
     greetTimeoutMs: 1,
     health: defaultHealth,
+    park: noPark,
   };
 }
 

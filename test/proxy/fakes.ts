@@ -13,13 +13,14 @@ import type { PoolOptions } from "../../src/pools/options.ts";
 import { Pool } from "../../src/pools/pool.ts";
 import type { Bans, Gate, Observer } from "../../src/proxy/gate.ts";
 import type { ListenerOptions } from "../../src/proxy/options.ts";
+import { Parking } from "../../src/proxy/parking.ts";
 import { Session } from "../../src/proxy/session.ts";
 import { Sessions } from "../../src/proxy/sessions.ts";
 import type { SessionRecord } from "../../src/record.ts";
 import { Trust } from "../../src/wire/trust.ts";
 import type { TlsFacts, TlsTerms } from "../../src/wire/wire.ts";
 import { type Connection, type ConnectionOwner, nobody } from "../../src/wire/wire.ts";
-import { defaultHealth, defaultLimits, defaultSmtp, serverAt } from "../config/fixtures.ts";
+import { defaultHealth, defaultLimits, defaultSmtp, noPark, serverAt } from "../config/fixtures.ts";
 
 class FakeConnection implements Connection {
   owner: ConnectionOwner = nobody;
@@ -160,6 +161,7 @@ const poolOptions: PoolOptions = {
   connectTimeoutMs: 1000,
   greetTimeoutMs: 1000,
   health: defaultHealth,
+  park: noPark,
 };
 
 const terms: TlsTerms = { side: "client", trust: new Trust({ verify: "none", name: null, ca: null }) };
@@ -182,7 +184,8 @@ interface Surroundings {
   readonly bans?: Bans;
   /** How many banned clients are kept waiting already. */
   readonly tarpits?: number;
-  readonly pool?: Partial<PoolOptions>;
+  /** One with a server and nobody parked, if it is not given; several scenes may share one. */
+  readonly pool?: Pool;
   /** Whether the first server takes the connection. */
   readonly connects?: boolean;
   readonly dialogue?: Partial<Dialogue>;
@@ -203,6 +206,7 @@ function listening(heard: unknown[][], records: SessionRecord[]): Observer {
   return {
     accepted() {},
     connected() {},
+    unparked: (_, outcome) => void heard.push(["unparked", outcome]),
     limited: (_, client, { excess, count, refused }) => {
       heard.push(["limited", client.text, excess, count, refused]);
     },
@@ -221,7 +225,7 @@ export function scene(
   options: Partial<ListenerOptions> = {},
   surroundings: Surroundings = {},
 ): Scene {
-  const { bans = nobodyBanned, connects = true } = surroundings;
+  const { bans = nobodyBanned, connects = true, pool = poolOf() } = surroundings;
   const [client, upstream, watch] = [new FakeConnection(), new FakeConnection(), new FakeWatch()];
   const upstreams: FakeConnection[] = [];
   const witnesses: Witness[] = [];
@@ -238,7 +242,6 @@ export function scene(
       return watch;
     },
   };
-  const pool = poolOf(surroundings.pool);
   const gate: Gate = {
     index: 0,
     options: { ...listener, tls, ...options },
@@ -252,6 +255,7 @@ export function scene(
     bans,
     limiter: new Limiter(table, { ...defaultLimits, ...limits }, 0),
     pool,
+    parking: new Parking(pool, clock),
     poolIndex: 0,
     total: new Total(Total.allocate(1), 0, 10),
     wire: {
@@ -291,7 +295,8 @@ export function scene(
   };
 }
 
-function poolOf(own: Partial<PoolOptions> = {}): Pool {
+/** The only thread's. */
+export function poolOf(own: Partial<PoolOptions> = {}): Pool {
   const options = { ...poolOptions, ...own };
   return new Pool(options, Pool.allocate(options, 1), 0);
 }

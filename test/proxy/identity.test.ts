@@ -11,7 +11,7 @@ import { Approach, type Approaching } from "../../src/proxy/identity.ts";
 import { smtpDialogue } from "../../src/smtp/dialogue.ts";
 import { Trust } from "../../src/wire/trust.ts";
 import type { Connection, TlsFacts, TlsTerms } from "../../src/wire/wire.ts";
-import { defaultHealth, serverAt } from "../config/fixtures.ts";
+import { defaultHealth, noPark, serverAt } from "../config/fixtures.ts";
 
 const client = { address: Address.v4(0xcb007107), port: 40123 };
 const destination = { address: Address.v4(0xc0000219), port: 25 };
@@ -251,6 +251,7 @@ function approach(setting: Setting) {
     connectTimeoutMs: 1000,
     greetTimeoutMs: 1000,
     health: defaultHealth,
+    park: noPark,
   };
   const session: Approaching = {
     gate: {

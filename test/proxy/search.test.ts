@@ -6,7 +6,7 @@ import type { Greeting } from "../../src/dialogue.ts";
 import { bytesOf, textOf } from "../../src/lines.ts";
 import type { Identity } from "../../src/pools/options.ts";
 import { serverAt } from "../config/fixtures.ts";
-import { refusal, type Scene, scene } from "./fakes.ts";
+import { poolOf, refusal, type Scene, scene } from "./fakes.ts";
 
 const hello = "220 hi\r\n";
 const busy = "421 busy\r\n";
@@ -23,7 +23,7 @@ function among(count: number, identity: Identity = "none"): Scene {
     {},
     "off",
     {},
-    { pool: { servers, identity }, connects: false, dialogue: { greeting, introduce } },
+    { pool: poolOf({ servers, identity }), connects: false, dialogue: { greeting, introduce } },
   );
 }
 

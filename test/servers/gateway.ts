@@ -28,6 +28,7 @@ export interface LogLine {
   readonly detail?: string;
   readonly smtp?: { readonly mails: number; readonly recipients: number; readonly refused: number };
   readonly imap?: { readonly user: string | null; readonly logins: number; readonly failures: number };
+  readonly parkedMs?: number;
   readonly bytesIn?: number;
   readonly bytesOut?: number;
   readonly inspected?: string;
@@ -67,8 +68,8 @@ export interface Gateway {
 /** What a file may leave out here: a fixed name, any admin port, and more threads than one. */
 const defaults = { hostname: "gateway.example.test", threads: 2, admin: { listen: "127.0.0.1:0" } };
 
-/** What tests count at a server are sessions: who wants checks says so. */
-const unchecked = { health: { interval: "0s" } };
+/** What tests count at a server are sessions, and clients are told at once what there is to tell: who wants more says so. */
+const bare = { health: { interval: "0s" }, park: { timeout: "0s" } };
 
 interface GatewayFile extends Readonly<Record<string, unknown>> {
   readonly pools?: Readonly<Record<string, object>>;
@@ -79,7 +80,7 @@ export async function startGateway(t: Test, file: GatewayFile, logFile?: string)
   const path = join(makeDirectory(t, "gateway"), "postern.yaml");
   const log = logFile === undefined ? {} : { log: { destination: logFile } };
   const write = (words: GatewayFile) => {
-    const pools = Object.entries(words.pools ?? {}).map(([name, pool]) => [name, { ...unchecked, ...pool }]);
+    const pools = Object.entries(words.pools ?? {}).map(([name, pool]) => [name, { ...bare, ...pool }]);
     const whole = { ...defaults, ...log, ...words, pools: Object.fromEntries(pools) };
     writeFileSync(path, JSON.stringify(whole, null, 2));
   };

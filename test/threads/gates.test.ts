@@ -26,6 +26,7 @@ const certificates = new Certificates({
 const observer = {
   accepted() {},
   connected() {},
+  unparked() {},
   limited() {},
   withheld() {},
   delivered() {},

@@ -1,0 +1,80 @@
+/** Clients that wait for a server in vain: what they hear, who else may wait, and what health checks are told of it. */
+import t from "tap";
+import type { Gateway } from "../servers/gateway.ts";
+import { localHeader } from "../servers/header.ts";
+import { until } from "../servers/process.ts";
+import { End } from "./end.ts";
+import { metric, metricIs } from "./look.ts";
+import { come, parked, startParking, unparked } from "./parking.ts";
+import { deafPort } from "./upstream.ts";
+
+const words = {
+  smtp: /^421 4\.3\.2 /,
+  imap: /^\* BYE \[UNAVAILABLE\] /,
+  tcp: /^$/,
+} as const;
+
+for (const protocol of ["smtp", "imap", "tcp"] as const) {
+  t.test(`a parked ${protocol} client hears why when it was for nothing, and leaves at will`, async (t) => {
+    const gateway = await startParking(
+      t,
+      `127.0.0.1:${await deafPort()}`,
+      { timeout: "3s", max: 2 },
+      protocol,
+    );
+    const first = await come(t, gateway, 1);
+    await metricIs(gateway, parked, 1);
+    const second = await come(t, gateway, 2);
+    await metricIs(gateway, parked, 2);
+    const third = await come(t, gateway, 3);
+    t.match(await third.rest(), words[protocol], "there is no place left");
+    second.reset();
+    await metricIs(gateway, parked, 1);
+    const fourth = await come(t, gateway, 4);
+    await metricIs(gateway, parked, 2);
+    fourth.end();
+    await metricIs(gateway, parked, 1);
+    t.match(await first.rest(), words[protocol], "the time is over");
+    const outcomes = ["served", "timeout", "overflow", "gone"].map((outcome) =>
+      metric(gateway, unparked(outcome)),
+    );
+    t.same(await Promise.all(outcomes), [0, 1, 1, 2]);
+    t.match(await gateway.session("mail", "203.0.113.1"), {
+      outcome: "failed",
+      reason: "upstream-unavailable",
+      detail: "parked for too long",
+      parkedMs: Number,
+    });
+    t.match(await gateway.session("mail", "203.0.113.4"), { outcome: "closed", reason: null });
+  });
+}
+
+t.test("health checks are told that clients are kept, until no more are", async (t) => {
+  const check = async (gateway: Gateway) => {
+    const end = await End.connect(t, { port: gateway.port("mail") }, localHeader);
+    const line = await end.line();
+    end.reset();
+    return line;
+  };
+  const gateway = await startParking(t, `127.0.0.1:${await deafPort()}`, { max: 1 });
+  t.match(await check(gateway), /^220 /);
+  const only = await come(t, gateway, 1);
+  await metricIs(gateway, parked, 1);
+  t.match(await check(gateway), /^421 /, "there is no place left");
+  only.reset();
+  await until("a place", async () => (await check(gateway)).startsWith("220 "));
+  const plain = await startParking(t, `127.0.0.1:${await deafPort()}`, { healthchecks: "down" });
+  await come(t, plain, 1);
+  await metricIs(plain, parked, 1);
+  t.match(await check(plain), /^421 /);
+});
+
+t.test("the parked are told when the gateway is about to end", async (t) => {
+  const gateway = await startParking(t, `127.0.0.1:${await deafPort()}`, {});
+  const ends = await Promise.all([1, 2, 3].map((number) => come(t, gateway, number)));
+  await metricIs(gateway, parked, 3);
+  const stopped = gateway.stop();
+  for (const end of ends) t.match(await end.rest(), words.smtp);
+  for (const end of ends) end.end();
+  t.equal(await stopped, 0);
+});
