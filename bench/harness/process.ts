@@ -9,6 +9,8 @@ import { availableParallelism } from "node:os";
 
 export interface Child {
   readonly pid: number;
+  /** Resolves when it has ended, for whatever reason. */
+  readonly gone: Promise<void>;
   /** Ends it; resolves when it is gone. */
   stop(): Promise<void>;
 }
@@ -54,7 +56,7 @@ export function startChild(command: readonly string[], cores: Cores): Child {
     const killer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
     return gone.finally(() => clearTimeout(killer));
   };
-  return { pid, stop };
+  return { pid, gone, stop };
 }
 
 /** Puts this process, and every thread that it will have, on one core. */

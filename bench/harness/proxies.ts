@@ -152,7 +152,7 @@ ${routes.join("")}backend clients
 }
 
 /** Ports that were free a moment ago. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const options = { endpoint: loopback(0), reusePort: false, onConnection() {}, onAcceptError() {} };
   const listening = await Promise.all(Array.from({ length: count }, () => wire.listen(options)));
   for (const each of listening) each.close();
