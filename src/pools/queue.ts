@@ -111,7 +111,8 @@ export class Queue {
       const turns = turnsLeft(taken, now);
       const together = isAttempt ? 1 : Math.min(room, Math.max(1, turns - TURNS_LEFT_LYING));
       if (turns < 1 || this.#ahead(ticket) >= together) return false;
-      const after = (now - turns + (isAttempt ? ATTEMPT_TURNS : 1)) | 0;
+      // What has piled up is no reason to attempt more.
+      const after = (isAttempt ? now - 1 + ATTEMPT_TURNS : now - turns + 1) | 0;
       if (Atomics.compareExchange(this.#shared, TAKEN, taken, after) === taken) return true;
     }
     return false;

@@ -160,11 +160,16 @@ export class Search {
     if (pool.queue === null || sessions.isDraining || this.#blames >= BLAMES_MAX) return false;
     this.close();
     this.#tried = null;
-    if (this.#stay !== null) parking.line(this.#stay);
-    else this.#stay = parking.enter(() => this.#next("upstream-unavailable", null));
-    if (this.#stay === null) observer.unparked(session.gate, "overflow");
-    else session.park(this.#stay.sinceMs + pool.options.park.timeoutMs - clock.milliseconds());
-    return this.#stay !== null;
+    const known = this.#stay;
+    const stay = known ?? parking.enter(() => this.#next("upstream-unavailable", null));
+    if (known !== null) parking.line(known);
+    if (stay === null) {
+      observer.unparked(session.gate, "overflow");
+      return false;
+    }
+    this.#stay = stay;
+    session.park(stay.sinceMs + pool.options.park.timeoutMs - clock.milliseconds());
+    return true;
   }
 
   #endStay(outcome: ParkOutcome): void {

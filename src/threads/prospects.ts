@@ -102,7 +102,16 @@ function prospect(
   }
   for (const verdict of next) if (isHeard(verdict.excess, options)) notes.push(nextText(verdict));
   if (pool.isFull(now)) notes.push(`all servers of pool ${options.pool} are full`);
-  return accepted(...notes, ...down);
+  return accepted(...notes, ...down, ...parkingNotes(pool, now));
+}
+
+/** Whether it would wait for a server, where it could not be served at once. */
+function parkingNotes(pool: Pool, nowSeconds: number): string[] {
+  const { queue } = pool;
+  const waits = queue !== null && (queue.size > 0 || (pool.room(nowSeconds) ?? 0) === 0);
+  if (!waits) return [];
+  if (!queue.hasRoom) return ["no more clients are parked"];
+  return [queue.size === 0 ? "it would be parked" : `it would be parked, behind ${queue.size} others`];
 }
 
 function nextText(verdict: Exceeded): string {

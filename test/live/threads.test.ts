@@ -1,5 +1,6 @@
 /** A data thread that dies: what it held is given back, another takes its place, and the port answers again. */
 import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { loadConfiguration } from "../../src/config/load.ts";
@@ -9,7 +10,7 @@ import { proxyHeader } from "../servers/header.ts";
 import { until } from "../servers/process.ts";
 import { End } from "./end.ts";
 import { clients, concurrency, metric, metricIs } from "./look.ts";
-import { greeting, startUpstream } from "./upstream.ts";
+import { deafPort, greeting, startUpstream } from "./upstream.ts";
 
 const threads = 2;
 const hello = "220 upstream\r\n";
@@ -99,4 +100,35 @@ t.test("a thread that dies leaves the other one's sessions alone", async (t) => 
   for (let count = 0; count < 30; count++) (await upstream.next()).send(reply);
   for (const client of all) answered += Number((await client.line().catch(() => "")) === reply);
   t.equal(answered, left);
+});
+
+t.test("a thread that dies gives its parked clients' places back, and the others are served", async (t) => {
+  const server = await deafPort();
+  const { gateway, port, look } = await start(t, {
+    listeners: { smtp: behindProxy("smtp", "servers") },
+    limits: { default: { connectionCount: 0 } },
+    pools: { servers: { servers: [`127.0.0.1:${server}`], identity: "none" } },
+  });
+  const parked = 'postern_parked{pool="servers"}';
+  const ends: End[] = [];
+  for (let number = 0; number < 30; number++) {
+    ends.push(await End.connect(t, { port }, proxyHeader("203.0.113.7")));
+    await metricIs(look, parked, number + 1);
+  }
+  gateway.crew.kill(0);
+  const gone = new Set<End>();
+  for (const end of ends)
+    void end.ending().then(
+      () => gone.add(end),
+      () => {},
+    );
+  const left = () => ends.filter((end) => !gone.has(end));
+  await until("the places", async () => gone.size > 0 && (await metric(look, parked)) === left().length);
+  t.ok(left().length > 0);
+  let count = 0;
+  const listening = createServer((socket) => socket.write(`220 ${count++}\r\n`)).listen(server, "127.0.0.1");
+  t.teardown(() => listening.close());
+  for (const [number, end] of left().entries()) t.equal(await end.line(), `220 ${number}\r\n`);
+  await metricIs(look, parked, 0);
+  for (const end of ends) end.reset();
 });

@@ -207,10 +207,16 @@ t.test("prospects asks each listener's own scope, and says when its pool is down
   t.same(Object.keys(said(ask(CLIENT, nobody, apart))), ["imap"]);
   pools[1]!.failed(pools[1]!.servers[0]!, NOW);
   t.match(said(ask(Address.parse("203.0.113.9")!)), {
-    imap: "no server of pool imap is up",
-    tcp: "no server of pool imap is up",
+    imap: "no server of pool imap is up | it would be parked",
+    tcp: "no server of pool imap is up | it would be parked",
     smtp: undefined,
   });
   while (typeof pools[0]!.pick(CLIENT, null, NOW) === "object") {}
-  t.match(said(ask(Address.parse("203.0.113.9")!)), { smtp: "all servers of pool smtp are full" });
+  t.match(said(ask(Address.parse("203.0.113.9")!)), {
+    smtp: "all servers of pool smtp are full | it would be parked",
+  });
+  while (pools[0]!.queue!.enter() !== null) {}
+  t.match(said(ask(Address.parse("203.0.113.9")!)), {
+    smtp: "all servers of pool smtp are full | no more clients are parked",
+  });
 });

@@ -1,0 +1,181 @@
+/** A session that no server can take: how long it waits, what it hears, and how it goes on. */
+import t from "tap";
+import { Address } from "../../src/address.ts";
+import type { ParkOptions } from "../../src/pools/options.ts";
+import type { Pool } from "../../src/pools/pool.ts";
+import type { Bans } from "../../src/proxy/gate.ts";
+import { defaultPark, serverAt } from "../config/fixtures.ts";
+import { aBan } from "../observe/fixtures.ts";
+import { poolOf, type Scene, scene } from "./fakes.ts";
+
+const hello = "220 hi\r\n";
+
+/** A pool of one server with one slot. */
+function parkingPool(park: Partial<ParkOptions> = {}, identity: "none" | "proxy-v2" = "none"): Pool {
+  const servers = [{ ...serverAt("192.0.2.1", 1), maxConnections: 1 }];
+  return poolOf({ servers, identity, park: { ...defaultPark, ...park } });
+}
+
+function coming(pool: Pool, bans?: Bans): Scene {
+  return scene({}, "off", {}, { pool, connects: false, ...(bans && { bans }) });
+}
+
+/** The server that is tried now refuses the connection. */
+function refuse({ upstreams }: Scene): void {
+  upstreams.at(-1)!.owner.onError(upstreams.at(-1)!, "ECONNREFUSED");
+}
+
+/** It takes the connection. */
+function accept({ upstreams }: Scene): void {
+  upstreams.at(-1)!.owner.onConnect(upstreams.at(-1)!);
+}
+
+/** A session whose server is not there. */
+function parked(pool = parkingPool(), bans?: Bans): Scene {
+  const found = coming(pool, bans);
+  refuse(found);
+  return found;
+}
+
+/** Time passes, and turns are looked for. */
+function wait(found: Scene, milliseconds: number): void {
+  found.pass(milliseconds);
+  found.session.gate.parking.look();
+}
+
+/** What was told of the waiting's end, and how many wait. */
+function told({ heard, pool }: Scene): unknown[] {
+  return [...heard.flatMap(([what, outcome]) => (what === "unparked" ? [outcome] : [])), pool.queue!.size];
+}
+
+t.test("Session waits while its server is down, and goes on when its turn comes", async (t) => {
+  const found = parked();
+  found.client.hear("EHLO early\r\n");
+  t.strictSame([found.session.phase, found.client.take(), told(found)], ["parked", "", [1]]);
+  wait(found, 700);
+  t.strictSame([found.session.phase, found.upstreams.length, told(found)], ["connect", 2, [1]]);
+  accept(found);
+  found.upstreams[1]!.hear(hello);
+  t.strictSame([found.client.take(), found.upstreams[1]!.take()], [hello, "EHLO early\r\n"]);
+  t.strictSame([found.session.parkedMs, told(found)], [700, ["served", 0]]);
+});
+
+t.test("Session does not wait for longer than it may, however often it has its turn", async (t) => {
+  const found = parked();
+  for (let turn = 1; turn < 60; turn++) {
+    wait(found, 1000);
+    t.equal(found.session.phase, "connect");
+    refuse(found);
+  }
+  t.equal(found.session.phase, "parked");
+  found.pass(1000);
+  t.match(found.client.take(), /^421 upstream-unavailable/);
+  t.match(found.session, { outcome: "failed", detail: "parked for too long", parkedMs: 60_000 });
+  t.strictSame(told(found), ["timeout", 0]);
+});
+
+t.test("Session waits no more when its client has ended, before or meanwhile", async (t) => {
+  const found = parked();
+  found.client.hangUp();
+  t.strictSame([found.client.closed, found.records.length, told(found)], [true, 1, ["gone", 0]]);
+  const broken = parked();
+  broken.client.owner.onError(broken.client, "ECONNRESET");
+  t.strictSame([broken.client.closed, broken.records.length, told(broken)], [true, 1, ["gone", 0]]);
+  const early = coming(parkingPool());
+  early.client.hangUp();
+  t.equal(early.client.closed, false, "a server may have an answer for it");
+  refuse(early);
+  t.strictSame([early.client.closed, early.records.length, told(early)], [true, 1, ["gone", 0]]);
+  wait(early, 700);
+  t.equal(early.upstreams.length, 1);
+});
+
+t.test("Session is told so when there is no place to wait, or nobody waits there", async (t) => {
+  const pool = parkingPool({ max: 1 });
+  pool.queue!.enter();
+  const found = coming(pool);
+  t.equal(found.upstreams.length, 0, "it does not overtake the one that waits");
+  t.match(found.client.take(), /^421 upstream-unavailable/);
+  t.match(found.session, { outcome: "failed", detail: "too many clients wait already", parkedMs: null });
+  t.strictSame(told(found), ["overflow", 1]);
+  for (const off of [{ max: 0 }, { timeoutMs: 0 }]) {
+    const none = parked(parkingPool(off));
+    t.equal(none.pool.queue, null);
+    t.match(none.client.take(), /^421 upstream-unavailable/);
+    t.strictSame(none.heard, []);
+  }
+});
+
+t.test("Session waits for a full server, and has the slot when its turn comes", async (t) => {
+  const pool = parkingPool();
+  pool.pick(Address.v4(1), null, 1);
+  const found = coming(pool);
+  t.strictSame([found.session.phase, found.upstreams.length], ["parked", 0]);
+  wait(found, 700);
+  t.strictSame([found.session.phase, found.upstreams.length], ["parked", 0]);
+  pool.leave(pool.servers[0]!);
+  wait(found, 20);
+  t.strictSame([found.session.phase, found.upstreams.length], ["connect", 1]);
+});
+
+t.test(
+  "Session comes after those of other threads that wait already, and before its own younger ones",
+  async (t) => {
+    const pool = parkingPool();
+    const ticket = pool.queue!.enter();
+    const found = coming(pool);
+    t.strictSame([found.session.phase, found.upstreams.length], ["parked", 0]);
+    t.ok(ticket !== null);
+    const { parking } = found.session.gate;
+    const gone: string[] = [];
+    const younger = parking.enter(() => gone.push("younger"))!;
+    wait(found, 700);
+    t.strictSame([found.session.phase, gone], ["connect", []], "there is one slot");
+    refuse(found);
+    wait(found, 700);
+    t.strictSame([found.session.phase, gone], ["connect", []], "it stood where it had stood");
+    parking.leave(younger);
+    t.equal(pool.queue!.size, 2);
+  },
+);
+
+t.test("Session is not kept when servers fail with it again and again that are well otherwise", async (t) => {
+  const found = coming(parkingPool({}, "proxy-v2"));
+  for (let failure = 1; failure <= 3; failure++) {
+    accept(found);
+    found.upstreams.at(-1)!.hangUp();
+    if (failure < 3) wait(found, 20);
+  }
+  t.equal(found.upstreams.length, 3);
+  t.match(found.client.take(), /^421 upstream-unavailable/);
+  t.strictSame(told(found), ["gone", 0]);
+  const down = coming(parkingPool({}, "proxy-v2"));
+  for (let failure = 1; failure <= 5; failure++) {
+    accept(down);
+    down.upstreams.at(-1)!.hangUp();
+    down.pool.failed(down.pool.servers[0]!, 3);
+    wait(down, 700);
+  }
+  t.equal(down.session.phase, "connect", "they are not well");
+});
+
+t.test("Session waits no more when the gateway is about to end", async (t) => {
+  const found = parked();
+  found.sessions.drainAll();
+  t.match(found.client.take(), /^421 upstream-unavailable/);
+  t.strictSame(told(found), ["gone", 0]);
+  const trying = coming(parkingPool());
+  trying.sessions.drainAll();
+  refuse(trying);
+  t.match(trying.client.take(), /^421 upstream-unavailable/);
+});
+
+t.test("Session waits no more when its client is banned meanwhile", async (t) => {
+  let isBanned = false;
+  const bans = { areMissingFor: () => false, judge: () => (isBanned ? aBan : null) };
+  const found = parked(parkingPool(), bans);
+  isBanned = true;
+  found.sessions.recheckAll();
+  t.match(found.client.take(), /^421 banned/);
+  t.strictSame(told(found), ["gone", 0]);
+});
