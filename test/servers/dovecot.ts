@@ -4,7 +4,7 @@
  * It keeps the mail of alice and bob: IMAP on stock ports and on ports that take a PROXY header, LMTP and SASL on sockets
  * for Postfix. Its master is root, its workers are the packages' users, mailboxes belong to nobody.
  */
-import { chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Test } from "tap";
 import { makeCertificate } from "./certificate.ts";
@@ -34,6 +34,11 @@ export interface Dovecot {
   readonly lmtpSocket: string;
   /** A port on 127.0.0.1 and ::1. */
   port(name: DovecotPort): number;
+  /** The subjects of all that a user was ever delivered. */
+  subjects(user: string): string[];
+  stop(): Promise<number | null>;
+  /** Starts it again, on the same ports and with the same mailboxes. */
+  start(): void;
 }
 
 export async function startDovecot(t: Test, options: DovecotOptions = {}): Promise<Dovecot> {
@@ -87,11 +92,29 @@ service auth {
 }
 `,
   );
-  startChild(t, ["/usr/sbin/dovecot", "-F", "-c", join(directory, "dovecot.conf")]);
+  const begin = () => startChild(t, ["/usr/sbin/dovecot", "-F", "-c", join(directory, "dovecot.conf")]);
+  let master = begin();
   const log = new ServerLog(logFile);
   await log.waitFor(/master: Info: Dovecot v\S+ .*starting up/);
   const { fingerprint256 } = certificate;
-  return { log, fingerprint256, authSocket, lmtpSocket, port: (name) => ports.get(name) ?? Number.NaN };
+  return {
+    log,
+    fingerprint256,
+    authSocket,
+    lmtpSocket,
+    port: (name) => ports.get(name) ?? Number.NaN,
+    subjects: (user) => subjectsIn(join(directory, "mail", user, "Maildir")),
+    stop: () => master.stop(),
+    start() {
+      master = begin();
+    },
+  };
+}
+
+function subjectsIn(maildir: string): string[] {
+  const folders = ["new", "cur"].map((name) => join(maildir, name)).filter((path) => existsSync(path));
+  const files = folders.flatMap((folder) => readdirSync(folder).map((file) => join(folder, file)));
+  return files.map((file) => /^Subject: (.*)$/m.exec(readFileSync(file, "latin1"))?.[1] ?? "");
 }
 
 /** Dovecot's own delay, and its anvil's for an address, which a socket that nobody may use switches off. */

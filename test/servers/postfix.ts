@@ -13,7 +13,7 @@ import { makeCertificate } from "./certificate.ts";
 import type { Dovecot } from "./dovecot.ts";
 import { ServerLog } from "./log.ts";
 import { freePorts } from "./ports.ts";
-import { makeDirectory, startChild } from "./process.ts";
+import { makeDirectory, startChild, until } from "./process.ts";
 import { idOf } from "./users.ts";
 
 const names = [
@@ -80,8 +80,10 @@ export interface Postfix {
   readonly fingerprint256: string;
   /** A port on 127.0.0.1 and ::1. */
   port(name: PostfixPort): number;
-  /** All its processes end; the ports then refuse connections. */
-  stop(): Promise<number | null>;
+  /** All its processes end; the ports then refuse connections. A master that is killed takes its own time for the others. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  /** Starts it again, on the same ports and with the same queue. */
+  start(): Promise<void>;
 }
 
 export async function startPostfix(t: Test, options: PostfixOptions): Promise<Postfix> {
@@ -101,15 +103,25 @@ export async function startPostfix(t: Test, options: PostfixOptions): Promise<Po
   writeFileSync(join(directory, "main.cf"), main.join(""));
   const inet = [...ports].map(([name, port]) => `${port} inet n - n - ${services[name]}\n`);
   writeFileSync(join(directory, "master.cf"), inet.join("") + internals);
-  const master = startChild(t, ["/usr/lib/postfix/sbin/master", "-d", "-c", directory]);
+  const begin = () => startChild(t, ["/usr/lib/postfix/sbin/master", "-d", "-c", directory]);
+  let master = begin();
   const log = new ServerLog(logFile);
   await log.waitFor(/postfix\/master.* daemon started/);
   return {
     log,
     fingerprint256: certificate.fingerprint256,
     port: (name) => ports.get(name) ?? Number.NaN,
-    stop: () => master.stop(),
+    stop: (signal) => master.stop(signal),
+    async start() {
+      const before = starts(log);
+      master = begin();
+      await until("Postfix's start", () => starts(log) > before);
+    },
   };
+}
+
+function starts(log: ServerLog): number {
+  return log.lines().join().split("daemon started").length - 1;
 }
 
 /** docker-mailserver's rules, less those that ask the DNS: whoever is in `mynetworks` may relay. */
