@@ -148,7 +148,7 @@ log: { level: loud }
     "12:14: pools.postfix.servers: must not be empty",
     "13:21: pools.postfix.connectTimeout: the unit is missing: a duration is written like 500ms, 60s, 5m or 2h",
     `15:15: pools.dovecot.servers[0]: ${endpoint}; host names are not resolved`,
-    "17:5: pools.dovecot.heath: unknown key",
+    "17:5: pools.dovecot.heath: unknown key (did you mean health?)",
     "19:24: limits.default.timeUnit: must be whole seconds",
     "19:49: limits.default.connectionCount: must be at least 0",
     "19:69: limits.default.connectionRate: must be a whole number",
