@@ -46,6 +46,7 @@ const builtins: Readonly<Record<string, readonly string[]>> = {
   "node:tls": ["wire"],
   "node:dgram": ["observe"],
   "node:dns": [],
+  "node:dns/promises": ["wire"],
   "node:http": ["observe", "crowdsec"],
   "node:https": ["crowdsec"],
   "node:http2": [],

@@ -82,13 +82,25 @@ export const listenAddress = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-/** An address to connect to. */
+/** An address to connect to, or a name that has some. */
 export const serverAddress = z.string().transform((text, context) => {
-  const endpoint = canonical(text);
+  const endpoint = canonical(text) ?? named(text);
   if (endpoint !== null && endpoint.port !== 0) return endpoint;
-  context.addIssue(`${endpointForm}; host names are not resolved`);
+  context.addIssue(
+    "must be an IP address or a host name, and a port, like 192.0.2.1:25, [2001:db8::1]:25 or mail.example.org:25",
+  );
   return z.NEVER;
 });
+
+/** A name is one whose last label is no number: anything else is a mistyped address (RFC 1123 2.1). */
+function named(text: string): Endpoint | null {
+  const [, host, port] =
+    /^((?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?!\d+:)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?):(\d{1,5})$/i.exec(
+      text,
+    ) ?? [];
+  if (host === undefined || host.length > 253 || Number(port) > 65_535) return null;
+  return { host: host.toLowerCase(), port: Number(port) };
+}
 
 /** Where checks go: an address, or another port of each server. */
 export const checkAddress = z.string().transform((text, context) => {

@@ -44,7 +44,7 @@ const WEIGHT_MAX = 256;
 /** An address alone stands for a server with nothing special about it. */
 const server = z.union([
   z.strictObject({
-    address: serverAddress.describe("IP:port."),
+    address: serverAddress.describe("IP:port, or NAME:port for a server at each of the name's addresses."),
     weight: count({ min: 1, max: WEIGHT_MAX, says: "Its share beside the other servers' weights." }).prefault(
       1,
     ),
@@ -107,7 +107,10 @@ const health = z
   .describe("Checks: short conversations by which postern sees whether a server takes sessions.");
 
 export const pool = z.strictObject({
-  servers: z.array(server).min(1).describe("The servers, each as IP:port or with more to say about it."),
+  servers: z
+    .array(server)
+    .min(1)
+    .describe("The servers, each as IP:port, as NAME:port, or with more to say about it."),
   balance: z
     .enum(["roundrobin", "leastconn", "source"])
     .prefault("roundrobin")

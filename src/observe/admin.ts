@@ -202,14 +202,14 @@ export class Admin {
       case drainPath:
         return async () => this.#drain();
       default:
-        return path.startsWith(`${serversPath}/`)
-          ? this.#serverAction(path.slice(serversPath.length + 1).split("/"), request)
-          : null;
+        return this.#serverAction(path, request);
     }
   }
 
-  #serverAction([pool, server, ...more]: string[], request: IncomingMessage): (() => Promise<Answer>) | null {
-    if (pool === undefined || server === undefined || more.length > 0) return null;
+  #serverAction(path: string, request: IncomingMessage): (() => Promise<Answer>) | null {
+    // A server that is written by name has a slash before its address.
+    const [, pool, server] = /^\/api\/servers\/([^/]+)\/(.+)$/.exec(path) ?? [];
+    if (pool === undefined || server === undefined) return null;
     return () => this.#setServer(decoded(pool), decoded(server), request);
   }
 

@@ -26,8 +26,9 @@ export class RoundRobin implements Balance {
   readonly #weightOf: WeightOf;
 
   constructor(servers: readonly Server[], weightOf: WeightOf, turnsTaken: number) {
-    this.#credits = new Float64Array(servers.length);
+    this.#credits = new Float64Array(servers.reduce((size, { index }) => Math.max(size, index + 1), 0));
     this.#weightOf = weightOf;
+    if (servers.length === 0) return;
     for (let turn = 0; turn < turnsTaken; turn++) this.#turn(servers, ({ weight }) => weight);
   }
 

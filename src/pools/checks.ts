@@ -28,9 +28,9 @@ export class Checks {
   readonly #pool: Pool;
   readonly #terms: ChecksTerms;
   /** By the servers' places: how many verdicts in a row have disagreed. */
-  readonly #dissents: number[];
-  /** By the servers' places: takes the next check back. */
-  readonly #waits: Cancel[] = [];
+  readonly #dissents: number[] = [];
+  /** Takes the next check of a server back. */
+  readonly #waits = new Map<Server, Cancel>();
   /** Breaks off those that are under way. */
   readonly #underWay = new Map<Server, Cancel>();
   #whenIdle: (() => void) | null = null;
@@ -38,19 +38,22 @@ export class Checks {
   constructor(pool: Pool, terms: ChecksTerms) {
     this.#pool = pool;
     this.#terms = terms;
-    this.#dissents = pool.servers.map(() => 0);
   }
 
-  /** The first checks are spread over the first interval. */
+  /** Begins with the servers that there are, and that it does not check yet; their first checks are spread over an interval. */
   start(): void {
     const { intervalMs } = this.#pool.options.health;
-    if (intervalMs === 0) return;
-    for (const server of this.#pool.servers) this.#await(server, intervalMs * this.#terms.random());
+    if (intervalMs === 0 || this.#whenIdle !== null) return;
+    for (const server of this.#pool.servers) {
+      if (this.#waits.has(server) || this.#underWay.has(server)) continue;
+      this.#dissents[server.index] = 0;
+      this.#await(server, intervalMs * this.#terms.random());
+    }
   }
 
   /** Begins no more; resolves when none is under way. */
   stop(): Promise<void> {
-    for (const cancel of this.#waits) cancel();
+    for (const cancel of this.#waits.values()) cancel();
     return new Promise((resolve) => {
       this.#whenIdle = resolve;
       this.#rest();
@@ -69,7 +72,11 @@ export class Checks {
   }
 
   #await(server: Server, milliseconds: number): void {
-    this.#waits[server.index] = this.#terms.timers.after(milliseconds, () => this.#ask(server));
+    const cancel = this.#terms.timers.after(milliseconds, () => {
+      this.#waits.delete(server);
+      if (this.#pool.servers.includes(server)) this.#ask(server);
+    });
+    this.#waits.set(server, cancel);
   }
 
   #ask(server: Server): void {

@@ -75,6 +75,11 @@ export class Health {
     this.#store(server, OPERATOR, operatorStates.indexOf(state));
   }
 
+  /** Another server stands there from now on. */
+  forget(server: number): void {
+    for (let word = 0; word < Health.WORDS; word++) this.#store(server, word, 0);
+  }
+
   /** What the checks have come to. */
   checked(server: number, isWell: boolean, nowSeconds: number): void {
     const wasWell = this.isWell(server, nowSeconds);

@@ -32,6 +32,7 @@ export interface PoolTlsOptions {
 }
 
 export interface ServerOptions {
+  /** Its host may be a name, which stands for a server at each of its addresses. */
   readonly endpoint: Endpoint;
   /** Its share beside the other servers' weights. */
   readonly weight: number;

@@ -6,17 +6,18 @@
  * a server has taken a slot on it, and gives it back exactly once; those of a thread that died, the control thread gives
  * back. Clients that no server can take now wait in the pool's queue.
  */
-import { type Address, type Endpoint, endpointText } from "../address.ts";
+import type { Address, Endpoint } from "../address.ts";
 import { type Balance, BySource, LeastSessions, RoundRobin } from "./balance.ts";
-import { clientHash, textHash } from "./hash.ts";
+import { clientHash } from "./hash.ts";
 import { Health, type Objection, type OperatorState } from "./health.ts";
-import type { PoolOptions } from "./options.ts";
+import type { PoolOptions, ServerOptions } from "./options.ts";
+import { Places } from "./places.ts";
 import { Queue } from "./queue.ts";
 import { Slots } from "./slots.ts";
 
 export interface Server {
   readonly endpoint: Endpoint;
-  /** As in the configuration, the log and the metrics. */
+  /** As in the configuration, the log and the metrics; behind a name and a slash its address. */
   readonly name: string;
   /** Of the name: a server keeps its clients wherever it stands in the pool. */
   readonly hash: number;
@@ -31,26 +32,33 @@ export interface Server {
  */
 export type NoServer = "full" | "down";
 
-/** What the threads share of a pool: a piece for each of its servers, in their order. */
+/** What the threads share of a pool. */
 export interface PoolMemory {
-  /** A piece for each server. */
+  /** Where servers with names stand. */
+  readonly places: SharedArrayBuffer;
+  /** A piece for each place. */
   readonly servers: readonly SharedArrayBuffer[];
   readonly queue: SharedArrayBuffer;
 }
 
 export class Pool {
   readonly options: PoolOptions;
-  readonly servers: readonly Server[];
   /** Null: nobody waits. */
   readonly queue: Queue | null;
+  #servers: readonly Server[] = [];
   /** The servers, and the backups. */
-  readonly #ranks: readonly (readonly Server[])[];
+  #ranks: readonly (readonly Server[])[] = [];
+  readonly #places: Places;
+  /** Of the places, as the servers were taken from there. */
+  #version = -1;
   readonly #health: Health;
   readonly #slots: Slots;
-  readonly #balance: Balance;
+  readonly #turnsTaken: number;
+  #balance: Balance;
 
   static allocate({ servers }: PoolOptions, threads: number): PoolMemory {
-    return { servers: servers.map(() => pieceFor(threads)), queue: Queue.allocate(threads) };
+    const { memory, keys } = Places.allocate(servers);
+    return { places: memory, servers: keys.map(() => pieceFor(threads)), queue: Queue.allocate(threads) };
   }
 
   /**
@@ -58,36 +66,68 @@ export class Pool {
    * which it stands.
    */
   static extend(before: PoolOptions, memory: PoolMemory, next: PoolOptions, threads: number): PoolMemory {
-    const names = before.servers.map(({ endpoint }) => endpointText(endpoint));
-    const servers = next.servers.map(({ endpoint }) => {
-      return memory.servers[names.indexOf(endpointText(endpoint))] ?? pieceFor(threads);
-    });
-    return { servers, queue: Queue.allocate(threads) };
+    const former = new Places(before.servers, memory.places);
+    const places = Places.allocate(next.servers, former);
+    const servers = places.keys.map((key) => memory.servers[former.keys.indexOf(key)] ?? pieceFor(threads));
+    return { places: places.memory, servers, queue: Queue.allocate(threads) };
   }
 
   /** `thread` counts from 0; -1 is the control thread. */
   constructor(options: PoolOptions, memory: PoolMemory, thread: number) {
     const { servers, park } = options;
     const words = memory.servers.map((one) => new Int32Array(one));
-    const bounds = servers.map(({ maxConnections }) => maxConnections);
     this.options = options;
-    this.servers = servers.map(({ endpoint, weight }, index) => {
-      const name = endpointText(endpoint);
-      return { endpoint, name, hash: textHash(name), index, weight };
-    });
-    this.#ranks = [false, true].map((backup) =>
-      this.servers.filter(({ index }) => servers[index]!.backup === backup),
-    );
+    this.#places = new Places(servers, memory.places);
+    const bounds = this.#places.options.map(({ maxConnections }) => maxConnections);
     this.#health = new Health(words);
     const counts = words.map((one) => one.subarray(Health.WORDS));
     this.#slots = new Slots(counts, bounds, columnOf(thread));
     const isOff = park.timeoutMs === 0 || park.max === 0;
     this.queue = isOff ? null : new Queue(memory.queue, park.max, columnOf(thread));
-    this.#balance = this.#makeBalance(Math.max(thread, 0));
+    this.#turnsTaken = Math.max(thread, 0);
+    this.#balance = this.#makeBalance();
+    this.#follow();
+  }
+
+  /** Those that there are now: where the configuration has names, they come and go. */
+  get servers(): readonly Server[] {
+    this.#follow();
+    return this.#servers;
+  }
+
+  /** A server's name has these addresses from now on. Whether they are others than before. */
+  settle(server: ServerOptions, addresses: readonly Address[]): boolean {
+    return this.#places.settle(server, addresses, (place) => {
+      if (this.#slots.count(place) > 0) return false;
+      this.#health.forget(place);
+      return true;
+    });
+  }
+
+  #follow(): void {
+    const { version, options } = this.#places;
+    if (version === this.#version || version % 2 !== 0) return;
+    const before = this.#servers;
+    // One that stays is the same.
+    const servers = this.#places
+      .servers()
+      .map(
+        (server) =>
+          before.find(({ index, name }) => index === server.index && name === server.name) ?? server,
+      );
+    // They have changed meanwhile: the next time will do.
+    if (this.#places.version !== version) return;
+    this.#version = version;
+    this.#servers = servers;
+    this.#ranks = [false, true].map((backup) =>
+      servers.filter(({ index }) => options[index]!.backup === backup),
+    );
+    this.#balance = this.#makeBalance();
   }
 
   /** The server to try next, on which a slot has been taken; those that were `tried` for this client are left out. */
   pick(client: Address, tried: ReadonlySet<Server> | null, nowSeconds: number): Server | NoServer {
+    this.#follow();
     for (const isWell of [true, false]) {
       let areFull = false;
       for (const rank of this.#ranks) {
@@ -195,15 +235,15 @@ export class Pool {
     return null;
   }
 
-  #makeBalance(turnsTaken: number): Balance {
+  #makeBalance(): Balance {
     const weightOf = (server: Server, nowSeconds: number) =>
       server.weight * this.#health.share(server.index, nowSeconds);
     const { balance } = this.options;
     switch (balance) {
       case "roundrobin":
-        return new RoundRobin(this.servers, weightOf, turnsTaken);
+        return new RoundRobin(this.#servers, weightOf, this.#turnsTaken);
       case "leastconn":
-        return new LeastSessions((server) => this.sessionsOn(server), weightOf, turnsTaken);
+        return new LeastSessions((server) => this.sessionsOn(server), weightOf, this.#turnsTaken);
       case "source":
         return new BySource();
       default:

@@ -166,8 +166,8 @@ export class Gateway {
     const predecessor = await this.#openAdmin(open);
     const inherited = this.#ours(await inheritance(predecessor, this.#log));
     this.#liaison?.start();
-    await this.#crew.start(inherited);
     this.#view.servers.start();
+    await this.#crew.start(inherited);
     this.#timers = [
       watchOpenFiles(this.#log),
       setInterval(() => this.#lookAtCertificates(), CERTIFICATES_LOOK_MS).unref(),

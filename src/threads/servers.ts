@@ -12,9 +12,11 @@ import { type OperatorState, operatorStates } from "../pools/health.ts";
 import type { PoolOptions } from "../pools/options.ts";
 import type { Pool, Server } from "../pools/pool.ts";
 import { type ProbeTerms, probe } from "../proxy/probe.ts";
+import { resolver } from "../wire/names.ts";
 import { Trust } from "../wire/trust.ts";
 import type { Wire } from "../wire/wire.ts";
 import { dialogueOf } from "./gates.ts";
+import { Names } from "./names.ts";
 
 /** How soon it is noticed what sessions have found out: well below the 15 s for which a server counts as down then. */
 const LOOK_MS = 1000;
@@ -46,7 +48,9 @@ interface Entry {
 const UNKNOWN = { wasUp: true, fault: null, transitions: { up: 0, down: 0 } };
 
 export class Servers implements ServerActions {
-  readonly #entries: readonly Entry[];
+  readonly #pools: readonly Pool[];
+  readonly #names: Names;
+  #entries: readonly Entry[] = [];
   readonly #checks: readonly Checks[];
   /** How long checks took, by the pool's name. */
   readonly #seconds: ReadonlyMap<string, Spread>;
@@ -57,12 +61,17 @@ export class Servers implements ServerActions {
   constructor({ configuration, pools, former, wire, log, clock, timers }: Parts) {
     this.#log = log;
     this.#clock = clock;
-    this.#entries = pools.flatMap((pool) =>
-      pool.servers.map((server) => {
-        const known = (former === null ? null : former.#find(pool.options.name, server.name)) ?? UNKNOWN;
-        return { ...known, transitions: { ...known.transitions }, pool, server };
-      }),
-    );
+    this.#pools = pools;
+    this.#names = new Names(pools, {
+      resolve: resolver(null),
+      timers,
+      log,
+      changed: (pool) => {
+        this.#enter(null);
+        this.#checks[pools.indexOf(pool)]!.start();
+      },
+    });
+    this.#enter(former);
     this.#seconds = new Map(
       pools.map(({ options: { name } }) => [name, former === null ? new Spread() : former.#spreadOf(name)]),
     );
@@ -81,7 +90,8 @@ export class Servers implements ServerActions {
           ),
         checked: (server, fault, tookMs) => {
           this.#seconds.get(pool.options.name)!.add(tookMs / 1000);
-          this.#find(pool.options.name, server.name)!.fault = fault;
+          const entry = this.#find(pool.options.name, server.name);
+          if (entry !== undefined) entry.fault = fault;
           this.#look();
         },
       });
@@ -89,12 +99,14 @@ export class Servers implements ServerActions {
   }
 
   start(): void {
+    this.#names.start();
     for (const checks of this.#checks) checks.start();
     this.#looks = setInterval(() => this.#look(), LOOK_MS).unref();
   }
 
   /** No more checks; resolves when those under way have come to their end, or had time for it. */
   async stop(): Promise<void> {
+    this.#names.stop();
     if (this.#looks !== null) clearInterval(this.#looks);
     const timer = setTimeout(() => {
       for (const checks of this.#checks) checks.abort();
@@ -137,6 +149,18 @@ export class Servers implements ServerActions {
 
   #spreadOf(pool: string): Spread {
     return this.#seconds.get(pool) ?? new Spread();
+  }
+
+  /** Takes down who is there now; what is known of those that stay, here or in `former`, is kept. */
+  #enter(former: Servers | null): void {
+    this.#entries = this.#pools.flatMap((pool) =>
+      pool.servers.map((server) => {
+        const here = this.#entries.find((entry) => entry.server === server);
+        if (here !== undefined) return here;
+        const known = (former === null ? null : former.#find(pool.options.name, server.name)) ?? UNKNOWN;
+        return { ...known, transitions: { ...known.transitions }, pool, server };
+      }),
+    );
   }
 
   #find(pool: string, server: string): Entry | undefined {

@@ -147,7 +147,7 @@ log: { level: loud }
     "12:5: pools.postfix.identity: is missing: proxy-v2, proxy-v1, xclient, id or none",
     "12:14: pools.postfix.servers: must not be empty",
     "13:21: pools.postfix.connectTimeout: the unit is missing: a duration is written like 500ms, 60s, 5m or 2h",
-    `15:15: pools.dovecot.servers[0]: ${endpoint}; host names are not resolved`,
+    "15:15: pools.dovecot.servers[0]: must be an IP address or a host name, and a port, like 192.0.2.1:25, [2001:db8::1]:25 or mail.example.org:25",
     "17:5: pools.dovecot.heath: unknown key (did you mean health?)",
     "19:24: limits.default.timeUnit: must be whole seconds",
     "19:49: limits.default.connectionCount: must be at least 0",

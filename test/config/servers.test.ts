@@ -24,6 +24,27 @@ t.test("loadConfiguration takes servers as addresses and as mappings, side by si
   t.equal(pool?.balance, "source");
 });
 
+t.test("loadConfiguration takes a name for a server, and no mistyped address for one", async (t) => {
+  const [pool] = loaded(file('["Mail_1.Example.org:25", "localhost:26"]')).pools;
+  t.same(pool?.servers, [serverAt("mail_1.example.org", 25), serverAt("localhost", 26)]);
+  const wrong = [
+    "192.0.2:25",
+    "192.0.2.256:25",
+    "2001:db8::1:25",
+    "mail.:25",
+    "-a.example:25",
+    "mail",
+    "mail:0",
+  ];
+  for (const text of [...wrong, "mail:65536", "a b:25", `${"a".repeat(64)}.example:25`]) {
+    t.match(
+      errorsOf(file(`["${text}"]`)),
+      [/servers\[0\]: must be an IP address or a host name, and a port/],
+      text,
+    );
+  }
+});
+
 t.test("loadConfiguration says what is wrong with a server, at its place", async (t) => {
   const at = (place: string, message: string) => [`6:${place}: ${message}`];
   for (const [servers, more, errors] of [

@@ -9,9 +9,10 @@ const ENDLESS = Number.POSITIVE_INFINITY;
 
 /** One for each thread, over the same memory, which tells of tickets and turns that were taken before. */
 function queues(max: number, { lastTicket = 0, taken = 0 } = {}): Queue[] {
-  const words = new Int32Array(Queue.SHARED_WORDS + THREADS * Queue.COLUMN_WORDS);
-  words.set([lastTicket, taken]);
-  return Array.from({ length: THREADS }, (_, column) => new Queue(words, max, column));
+  // The control thread has a column, too.
+  const memory = Queue.allocate(THREADS - 1);
+  new Int32Array(memory).set([lastTicket, taken]);
+  return Array.from({ length: THREADS }, (_, column) => new Queue(memory, max, column));
 }
 
 /** The turns from one moment to another, looked for every TURN_MS. */
