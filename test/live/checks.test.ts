@@ -74,7 +74,7 @@ for (const protocol of ["smtp", "imap"] as const) {
       const upstream = await startUpstream(t);
       const gateway = await start(t, [upstream.port], protocol, {
         identity: "proxy-v1",
-        health: { ...health, logIdentity: "192.0.2.99" },
+        health: { ...health, timeout: "30s", logIdentity: "192.0.2.99" },
       });
       for (let check = 0; check < 3; check++) {
         const server = await upstream.next();
