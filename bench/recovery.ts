@@ -1,0 +1,107 @@
+/**
+ * How soon are the parked served? The time from a server's return to the first and to the last greeting, with 500 clients
+ * waiting; alone, and while 100 more come each second, who stand behind them.
+ *
+ *     node bench/recovery.ts [ROUNDS]
+ */
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { loadConfiguration } from "../src/config/load.ts";
+import { Gateway } from "../src/threads/gateway.ts";
+import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
+
+const PARKED = 500;
+const MORE_PER_SECOND = 100;
+const LOOK_MS = 50;
+
+/** Fifty a second make ten seconds, an attempt comes twice a second, and the last may wait for the turn after its own. */
+const GOAL = { atMost: 11_500 } as const;
+
+interface Round {
+  readonly firstMs: number;
+  readonly aloneMs: number;
+  readonly withMoreMs: number;
+}
+
+/** A port on which nobody listens. */
+async function deafPort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const bound = server.address();
+  server.close();
+  await once(server, "close");
+  return bound !== null && typeof bound === "object" ? bound.port : 0;
+}
+
+async function startGateway(server: number): Promise<Gateway> {
+  const file = {
+    threads: 2,
+    listeners: {
+      smtp: { listen: "127.0.0.1:0", protocol: "smtp", proxy: { mode: "off" }, pool: "servers" },
+    },
+    pools: {
+      servers: { servers: [`127.0.0.1:${server}`], identity: "none", park: { timeout: "5m", max: 5000 } },
+    },
+    limits: { default: { connectionCount: 0 } },
+    log: { level: "error" },
+    admin: { listen: "127.0.0.1:0" },
+    drain: "0s",
+  };
+  const options = { name: "bench", environment: {}, readFile: () => "", nowMs: Date.now() };
+  const loaded = loadConfiguration(JSON.stringify(file), options);
+  if (!loaded.ok) throw new Error(loaded.errors.join("\n"));
+  return Gateway.start(loaded.configuration, "bench");
+}
+
+/** The times to the first and to the last of the parked, from the server's return. */
+async function recover(more: number): Promise<{ firstMs: number; lastMs: number }> {
+  const server = await deafPort();
+  const gateway = await startGateway(server);
+  const port = Number(gateway.listeners.smtp?.[0]?.split(":").at(-1));
+  const clients: Socket[] = [];
+  const greetedAtMs: number[] = [];
+  const come = (isCounted: boolean) => {
+    const client = connect(port, "127.0.0.1").on("error", () => {});
+    client.once("data", () => isCounted && greetedAtMs.push(performance.now()));
+    clients.push(client);
+    return once(client, "connect");
+  };
+  for (let count = 0; count < PARKED; count++) await come(true);
+  await sleep(1000);
+  const back = createServer((socket) => void socket.on("error", () => {}).write("220 hi\r\n"));
+  back.listen(server, "127.0.0.1");
+  const backAtMs = performance.now();
+  let late = 0;
+  while (greetedAtMs.length < PARKED) {
+    await sleep(LOOK_MS);
+    while (late < ((performance.now() - backAtMs) / 1000) * more) {
+      late++;
+      await come(false);
+    }
+  }
+  for (const client of clients) client.destroy();
+  back.close();
+  await gateway.drain();
+  return { firstMs: greetedAtMs[0]! - backAtMs, lastMs: greetedAtMs.at(-1)! - backAtMs };
+}
+
+async function measure(): Promise<Round> {
+  const alone = await recover(0);
+  const withMore = await recover(MORE_PER_SECOND);
+  return { firstMs: alone.firstMs, aloneMs: alone.lastMs, withMoreMs: withMore.lastMs };
+}
+
+const rounds = await inRounds(roundsAsked(3), measure);
+const figures = {
+  firstMs: rounded(median(rounds.map(({ firstMs }) => firstMs))),
+  aloneMs: rounded(median(rounds.map(({ aloneMs }) => aloneMs))),
+  withMoreMs: rounded(median(rounds.map(({ withMoreMs }) => withMoreMs))),
+};
+console.log(
+  `${PARKED} parked: the first greeting after ${figures.firstMs} ms, the last after ${figures.aloneMs} ms`,
+);
+console.log(`and after ${figures.withMoreMs} ms while ${MORE_PER_SECOND} more come each second`);
+console.log(verdict("ms until the last greeting, alone", figures.aloneMs, GOAL));
+console.log(verdict("ms until the last greeting, with more", figures.withMoreMs, GOAL));
+report("recovery", figures);
