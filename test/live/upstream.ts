@@ -15,13 +15,15 @@ export interface Upstream {
 
 export interface UpstreamOptions {
   readonly host?: string;
+  /** A free one where it is left out. */
+  readonly port?: number;
   /** Called with each connection, once it is there. */
   readonly script?: (end: End) => void;
 }
 
-/** Listens on a free port of loopback until the test ends. */
+/** Listens on loopback until the test ends. */
 export async function startUpstream(t: Test, options: UpstreamOptions = {}): Promise<Upstream> {
-  const { host = "127.0.0.1", script = () => {} } = options;
+  const { host = "127.0.0.1", port = 0, script = () => {} } = options;
   const waiting: End[] = [];
   let connections = 0;
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
@@ -30,7 +32,7 @@ export async function startUpstream(t: Test, options: UpstreamOptions = {}): Pro
     waiting.push(end);
     script(end);
   });
-  server.listen(0, host);
+  server.listen(port, host);
   await once(server, "listening");
   t.teardown(() => server.close());
   return {
