@@ -6,7 +6,14 @@ import { durationText } from "../config/units.ts";
 import type { CrowdsecOptions } from "../crowdsec/options.ts";
 import type { LimitOptions } from "../limits/options.ts";
 import type { LogOptions } from "../observe/options.ts";
-import type { Identity, PoolOptions, PoolTlsOptions, ServerOptions } from "../pools/options.ts";
+import type {
+  HealthOptions,
+  Identity,
+  ParkOptions,
+  PoolOptions,
+  PoolTlsOptions,
+  ServerOptions,
+} from "../pools/options.ts";
 import type { ListenerOptions } from "../proxy/options.ts";
 import type { MinVersion } from "../tls/options.ts";
 
@@ -24,6 +31,7 @@ export function summary(configuration: Configuration): string {
     if (isRead && listener.protocol === "imap") lines.push(row("imap", imapText(listener, pool)));
     if (configuration.crowdsec !== null) lines.push(row("ban", banText(listener)));
     lines.push(row("pool", poolText(pool)), row("identity", identityTexts[pool.identity]));
+    lines.push(row("health", healthText(pool)), row("park", parkText(pool.park)));
     lines.push(row("limits", limitText(listener, set)));
     lines.push(row("idle", `a session that is silent for ${durationText(listener.idleTimeoutMs)} is ended`));
     if (listener.monitors.length > 0) lines.push(row("monitors", monitorText(listener.monitors, isRead)));
@@ -186,6 +194,27 @@ const identityTexts: Readonly<Record<Identity, string>> = {
   id: "id: the server must trust the gateway (login_trusted_networks)",
   none: "none: every client has the gateway's own address",
 };
+
+function healthText({ health, identity }: PoolOptions): string {
+  const { intervalMs, timeoutMs, address, logIdentity, rise, fall } = health;
+  if (intervalMs === 0) return "no checks: only sessions show whether a server is there";
+  const where = address === null ? "" : ` at ${checkedText(address)}, by ${health.identity ?? identity}`;
+  const texts = [
+    `each server is checked${where} every ${durationText(intervalMs)}, and has ${durationText(timeoutMs)} to greet`,
+    `down after ${fall} in a row that fail, up after ${rise} that succeed`,
+    `a check says that it is ${logIdentity}`,
+  ];
+  return texts.join("; ");
+}
+
+function checkedText({ host, port }: NonNullable<HealthOptions["address"]>): string {
+  return host === null ? `its port ${port}` : endpointText({ host, port });
+}
+
+function parkText({ timeoutMs, max, healthchecks }: ParkOptions): string {
+  if (timeoutMs === 0 || max === 0) return "off: a client that no server can take is refused at once";
+  return `at most ${max} clients wait for a server, each up to ${durationText(timeoutMs)}; health checks are told ${healthchecks} meanwhile`;
+}
 
 function limitText(listener: ListenerOptions, set: LimitOptions): string {
   const { connectionCount, connectionRate, timeUnitSeconds, ipv4PrefixLength, ipv6PrefixLength } = set;

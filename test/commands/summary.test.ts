@@ -52,6 +52,8 @@ t.test("summary says what each listener does when the file is right", async (t) 
   smtp      early talk is the server's to judge; a message with a bare CR or LF is rejected
   pool      postfix: 127.0.0.1:25 (connect 5s, greet 30s)
   identity  xclient: the server must authorise the gateway (smtpd_authorized_xclient_hosts)
+  health    each server is checked every 10s, and has 5s to greet; down after 3 in a row that fail, up after 2 that succeed; a check says that it is 192.0.2.1
+  park      at most 500 clients wait for a server, each up to 1m; health checks are told up meanwhile
   limits    strict: unlimited at once; 30 in 1m; messageRate 10; authRate 5; a client is an IPv4 /32 or IPv6 /64; counted as mail; never for 10.0.0.0/8; dry run: nothing is refused
   idle      a session that is silent for 5m is ended
   note      messageRate and authRate hold until a client's STARTTLS: behind it nothing can be read, and only limits on connections hold`,
@@ -193,6 +195,37 @@ t.test("summary says who only checks when a listener has monitors", async (t) =>
   }
   for (const name of ["imaps", "sieve"]) {
     t.same(rows(monitored(name)), [`${row}, and hear nothing, and are held until they close; ${rest}`], name);
+  }
+});
+
+t.test("summary says how servers are checked and clients kept when the pool says how", async (t) => {
+  const about = (more: string) => {
+    const file = text.replace("identity: xclient", `identity: xclient, ${more}`);
+    return summary(loaded(file)).split("\n\n")[1];
+  };
+  t.match(
+    about("park: { timeout: 2m, max: 7, healthchecks: down }"),
+    "  park      at most 7 clients wait for a server, each up to 2m; health checks are told down meanwhile\n",
+  );
+  for (const none of ["{ timeout: 0s }", "{ max: 0 }"]) {
+    t.match(
+      about(`park: ${none}`),
+      "  park      off: a client that no server can take is refused at once\n",
+      none,
+    );
+  }
+  t.match(about("health: { interval: 0s }"), "  health    no checks: only sessions show ");
+  const health = "interval: 1s, timeout: 2s, rise: 4, fall: 5, logIdentity: 192.0.2.9";
+  const said =
+    "every 1s, and has 2s to greet; down after 5 in a row that fail, up after 4 that succeed; a check says that it is 192.0.2.9";
+  for (const [where, words] of [
+    ['address: ":26"', "at its port 26, by xclient"],
+    ['address: "192.0.2.8:26", identity: none', "at 192.0.2.8:26, by none"],
+  ] as const) {
+    t.match(
+      about(`health: { ${health}, ${where} }`),
+      `  health    each server is checked ${words} ${said}\n`,
+    );
   }
 });
 
