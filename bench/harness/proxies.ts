@@ -34,6 +34,8 @@ export interface ProxyOptions {
   readonly certificate?: CertificateFiles;
   /** Where postern's bans come from, and how often it asks; without it nobody is banned. */
   readonly lapi?: { readonly url: string; readonly updateFrequency: string };
+  /** Postern's; without it as by default. */
+  readonly healthInterval?: string;
 }
 
 export interface ProxyProcess {
@@ -79,7 +81,8 @@ function posternCommand(
   options: ProxyOptions,
 ): string[] {
   const file = join(directory, "postern.yaml");
-  const { routes, certificate, lapi } = options;
+  const { routes, certificate, lapi, healthInterval } = options;
+  const health = healthInterval === undefined ? {} : { health: { interval: healthInterval } };
   const listener = ({ protocol }: Route, index: number) => [
     `to${index}`,
     {
@@ -92,7 +95,7 @@ function posternCommand(
   ];
   const pool = ({ to }: Route, index: number) => [
     `to${index}`,
-    { servers: to.map((port) => `127.0.0.1:${port}`), identity: "proxy-v2" },
+    { servers: to.map((port) => `127.0.0.1:${port}`), identity: "proxy-v2", ...health },
   ];
   const configuration = {
     hostname: "mx.example.test",
