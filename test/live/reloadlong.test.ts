@@ -16,7 +16,7 @@ import { startUpstream } from "./upstream.ts";
 
 t.setTimeout(180_000);
 
-const SESSIONS = 1000;
+const SESSIONS = 600;
 const RELOADS = 50;
 const TAKEOVERS = 10;
 /** Sessions in IDLE, and as many messages. */
