@@ -3,7 +3,7 @@
  *
  * A child is ended by its pid, at the latest when the bench itself ends. Nothing here knows what a child does.
  */
-import { execFileSync, spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
@@ -59,9 +59,15 @@ export function startChild(command: readonly string[], cores: Cores): Child {
   return { pid, gone, stop };
 }
 
+/** taskset gives up over a thread that ends while it looks; few end, and not one after the other. */
+const PIN_ATTEMPTS = 3;
+
 /** Puts this process, and every thread that it will have, on one core. */
 export function pinSelf(core: number): void {
-  execFileSync("taskset", ["--all-tasks", "--cpu-list", "--pid", String(core), String(process.pid)]);
+  const words = ["--all-tasks", "--cpu-list", "--pid", String(core), String(process.pid)];
+  for (let attempt = 1; spawnSync("taskset", words).status !== 0; attempt++) {
+    if (attempt === PIN_ATTEMPTS) throw new Error(`taskset ${words.join(" ")} fails`);
+  }
 }
 
 /** What all threads of a process have used so far, in user and in kernel mode. */

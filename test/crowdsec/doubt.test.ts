@@ -1,6 +1,7 @@
 /** Answers that are well-formed and not to be believed at once, and decisions that are not to be obeyed. */
 import t from "tap";
 import type { StreamTerms } from "../../src/crowdsec/stream.ts";
+import { Book } from "../servers/book.ts";
 import * as fake from "../servers/lapi.ts";
 import { startRig } from "./rig.ts";
 
@@ -219,3 +220,25 @@ t.test("DecisionStream reads half a million decisions when LAPI has them", async
   await poll();
   t.strictSame(stream.status.ignored, { expired: 500_000 });
 });
+
+t.test(
+  "DecisionStream misses for an hour at most what LAPI told another replica with the same key",
+  async (t) => {
+    // One book, as LAPI keeps one mark for each key: what one of the two has read the other is not told.
+    const book = new Book();
+    const [one, other] = [await startRig(t), await startRig(t)];
+    for (const { server } of [one, other]) server.answer = book.answer;
+    const lasting = book.ban("192.0.2.1");
+    await one.poll();
+    await other.poll();
+    book.ban("192.0.2.2");
+    book.lift(lasting);
+    await one.poll();
+    await other.poll();
+    t.strictSame([one.list.values, other.list.values], [["192.0.2.2"], ["192.0.2.1"]]);
+    other.time.pass(3_700_000);
+    await other.poll();
+    t.strictSame(other.list.values, ["192.0.2.2"]);
+    t.strictSame(other.asked(), ["full", "delta", "full"]);
+  },
+);
