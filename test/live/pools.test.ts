@@ -43,7 +43,7 @@ for (const protocol of ["smtp", "imap"] as const) {
                 address(good.port),
               ],
               identity,
-              greetTimeout: "300ms",
+              greetTimeout: "1s",
             },
           },
         });

@@ -128,7 +128,7 @@ async function start(t: Test) {
       off: smtp,
       starttls: { ...smtp, tls: "starttls", smtp: { authOnlyOverTls: false } },
       implicit: { ...smtp, tls: "implicit" },
-      silent: { ...smtp, tls: "implicit", idleTimeout: "1s" },
+      silent: { ...smtp, tls: "implicit", idleTimeout: "3s" },
     },
     pools: { servers: poolOf(upstream.port, "none") },
     tls: { certificates: [{ cert: certFile, key: keyFile }] },
