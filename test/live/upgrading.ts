@@ -24,7 +24,8 @@ export async function makeFile(t: Test, more: object = {}) {
   const slow = await startUpstream(t, { script: greeting(hello) });
   const [smtp, long, admin] = [await freePort(), await freePort(), await freePort()];
   const file = {
-    drain: "60s",
+    // Far longer than any test takes: it is sessions that end it.
+    drain: "10m",
     listeners: {
       smtp: { ...behindProxy("smtp", "quick"), listen: `127.0.0.1:${smtp}` },
       long: { ...behindProxy("smtp", "slow"), listen: `127.0.0.1:${long}` },
