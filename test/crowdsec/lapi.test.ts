@@ -162,7 +162,7 @@ t.test("Lapi shows its certificate and believes its authority when the URL is ht
     requestCert: true,
     rejectUnauthorized: false,
   };
-  const lapiServer = await fake.startLapi(t, 0, tls);
+  const lapiServer = await fake.startLapi(t, null, tls);
   const files = { cert: first.certFile, key: first.keyFile };
   const credentials = { kind: "certificate", files } as const;
   const lapi = connect(t, lapiServer.url, { credentials, ca: server.certFile });

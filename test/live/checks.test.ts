@@ -1,10 +1,11 @@
 /** Servers of every sort, as postern's own checks find them, and what the operator, the log and the metrics make of it. */
 import t, { type Test } from "tap";
 import { behindProxy, startGateway } from "../servers/gateway.ts";
+import { freePort } from "../servers/ports.ts";
 import { until } from "../servers/process.ts";
 import type { End } from "./end.ts";
 import { metric, metricIs } from "./look.ts";
-import { deafPort, startUpstream } from "./upstream.ts";
+import { startUpstream } from "./upstream.ts";
 
 t.setTimeout(90_000);
 
@@ -140,7 +141,7 @@ t.test("a server whose protocol is not known is up when it takes connections, si
       );
     },
   });
-  const deaf = await deafPort();
+  const deaf = await freePort();
   const ports = [silent.port, talking.port, deaf];
   const gateway = await start(t, ports, "tcp", { health: { ...health, timeout: "100ms" } });
   await metricIs(gateway, up(deaf), 0);

@@ -2,9 +2,10 @@
 import t from "tap";
 import { behindProxy, poolOf, startGateway } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
+import { freePort } from "../servers/ports.ts";
 import { End } from "./end.ts";
 import { metric, metricIs, readiness } from "./look.ts";
-import { deafPort, greeting, startUpstream } from "./upstream.ts";
+import { greeting, startUpstream } from "./upstream.ts";
 
 const header = proxyHeader("203.0.113.7");
 const words = {
@@ -21,7 +22,7 @@ const listeners = {
 };
 
 t.test("a server that refuses is told to the client, counted down, and asked again", async (t) => {
-  const port = await deafPort();
+  const port = await freePort();
   const gateway = await startGateway(t, { listeners, pools: { servers: poolOf(port, "proxy-v2") } });
   const server = `127.0.0.1:${port}`;
   const up = `postern_server_up{pool="servers",server="${server}"}`;
@@ -79,7 +80,7 @@ t.test("a server that resets in the midst of a session ends it", async (t) => {
 });
 
 t.test("the second server takes over where the first refuses, and has its turn otherwise", async (t) => {
-  const deaf = await deafPort();
+  const deaf = await freePort();
   const upstreams = [
     await startUpstream(t, { script: greeting("220 one\r\n") }),
     await startUpstream(t, { script: greeting("220 two\r\n") }),

@@ -2,8 +2,9 @@
 import t from "tap";
 import { startGateway } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
+import { freePort } from "../servers/ports.ts";
 import { End } from "./end.ts";
-import { deafPort, greeting, startUpstream } from "./upstream.ts";
+import { greeting, startUpstream } from "./upstream.ts";
 
 const hello = "220 upstream\r\n";
 
@@ -19,7 +20,7 @@ t.test("listeners and servers have IPv6 addresses, and clients of either family 
     },
     pools: {
       servers: { servers: [`[::1]:${upstream.port}`], identity: "proxy-v2" },
-      two: { servers: [`127.0.0.1:${await deafPort()}`, `[::1]:${upstream.port}`], identity: "none" },
+      two: { servers: [`127.0.0.1:${await freePort()}`, `[::1]:${upstream.port}`], identity: "none" },
     },
   });
   t.match(gateway.lines().find(({ event }) => event === "ready")?.listeners, { smtp: [/^\[::1\]:\d+$/] });

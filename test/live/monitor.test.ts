@@ -2,10 +2,11 @@
 import t, { type Test } from "tap";
 import { behindProxy, type Gateway, poolOf, startGateway } from "../servers/gateway.ts";
 import { localHeader, proxyHeader } from "../servers/header.ts";
+import { freePort } from "../servers/ports.ts";
 import { good } from "../wire/headers.ts";
 import { End } from "./end.ts";
 import { clients, metric, metricIs } from "./look.ts";
-import { deafPort, startUpstream } from "./upstream.ts";
+import { startUpstream } from "./upstream.ts";
 
 function start(t: Test, port: number, level = "info"): Promise<Gateway> {
   return startGateway(t, {
@@ -140,7 +141,7 @@ t.test("a check that is held when the gateway drains stays a check", async (t) =
 });
 
 t.test("a check of a pool without a server is told so at once", async (t) => {
-  const gateway = await start(t, await deafPort());
+  const gateway = await start(t, await freePort());
   const client = await End.connect(t, { port: gateway.port("smtp") }, proxyHeader("203.0.113.7"));
   t.match(await client.rest(), /^421 /);
   client.close();

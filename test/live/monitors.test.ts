@@ -4,9 +4,10 @@ import { postern } from "../commands/run.ts";
 import { makeCertificate } from "../servers/certificate.ts";
 import { behindProxy, type Gateway, poolOf, startGateway } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
+import { freePort } from "../servers/ports.ts";
 import { End } from "./end.ts";
 import { clients, metricIs, sessionLines } from "./look.ts";
-import { deafPort, greeting, startUpstream } from "./upstream.ts";
+import { greeting, startUpstream } from "./upstream.ts";
 
 const MONITOR = "203.0.113.7";
 const SIXTH = "2001:db8:7::9";
@@ -139,7 +140,7 @@ t.test("a monitor is answered when no place is left for clients", async (t) => {
 });
 
 t.test("a monitor is told so when no server of the pool is up, and why says both", async (t) => {
-  const gateway = await start(t, await deafPort());
+  const gateway = await start(t, await freePort());
   const client = await End.connect(t, { port: gateway.port("smtp") }, proxyHeader(CLIENT));
   t.match(await client.rest(), /^421 /);
   for (const [listener, words] of Object.entries({

@@ -2,11 +2,11 @@
 import t from "tap";
 import type { Gateway } from "../servers/gateway.ts";
 import { localHeader } from "../servers/header.ts";
+import { freePort } from "../servers/ports.ts";
 import { until } from "../servers/process.ts";
 import { End } from "./end.ts";
 import { metric, metricIs } from "./look.ts";
 import { come, parked, startParking, unparked } from "./parking.ts";
-import { deafPort } from "./upstream.ts";
 
 const words = {
   smtp: /^421 4\.3\.2 /,
@@ -18,7 +18,7 @@ for (const protocol of ["smtp", "imap", "tcp"] as const) {
   t.test(`a parked ${protocol} client hears why when it was for nothing, and leaves at will`, async (t) => {
     const gateway = await startParking(
       t,
-      `127.0.0.1:${await deafPort()}`,
+      `127.0.0.1:${await freePort()}`,
       { timeout: "3s", max: 2 },
       protocol,
     );
@@ -56,21 +56,21 @@ t.test("health checks are told that clients are kept, until no more are", async 
     end.reset();
     return line;
   };
-  const gateway = await startParking(t, `127.0.0.1:${await deafPort()}`, { max: 1 });
+  const gateway = await startParking(t, `127.0.0.1:${await freePort()}`, { max: 1 });
   t.match(await check(gateway), /^220 /);
   const only = await come(t, gateway, 1);
   await metricIs(gateway, parked, 1);
   t.match(await check(gateway), /^421 /, "there is no place left");
   only.reset();
   await until("a place", async () => (await check(gateway)).startsWith("220 "));
-  const plain = await startParking(t, `127.0.0.1:${await deafPort()}`, { healthchecks: "down" });
+  const plain = await startParking(t, `127.0.0.1:${await freePort()}`, { healthchecks: "down" });
   await come(t, plain, 1);
   await metricIs(plain, parked, 1);
   t.match(await check(plain), /^421 /);
 });
 
 t.test("the parked are told when the gateway is about to end", async (t) => {
-  const gateway = await startParking(t, `127.0.0.1:${await deafPort()}`, {});
+  const gateway = await startParking(t, `127.0.0.1:${await freePort()}`, {});
   const ends = await Promise.all([1, 2, 3].map((number) => come(t, gateway, number)));
   await metricIs(gateway, parked, 3);
   const stopped = gateway.stop();

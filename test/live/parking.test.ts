@@ -1,10 +1,11 @@
 /** Clients that no server can take yet are kept, and served in their order. */
 import { createServer } from "node:net";
 import t, { type Test } from "tap";
+import { freePort } from "../servers/ports.ts";
 import type { End } from "./end.ts";
 import { metric, metricIs } from "./look.ts";
 import { come, parked, startParking, unparked } from "./parking.ts";
-import { deafPort, greeting, startUpstream } from "./upstream.ts";
+import { greeting, startUpstream } from "./upstream.ts";
 
 /** A server that greets each with the number of those before it, on a port that was deaf. */
 function serve(t: Test, port: number): void {
@@ -18,7 +19,7 @@ function serve(t: Test, port: number): void {
 }
 
 t.test("clients wait for a server that is down, and are served in their order", async (t) => {
-  const port = await deafPort();
+  const port = await freePort();
   const gateway = await startParking(t, `127.0.0.1:${port}`, {});
   const ends: End[] = [];
   for (let number = 0; number < 40; number++) {

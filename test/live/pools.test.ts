@@ -2,10 +2,11 @@
 import t from "tap";
 import { behindProxy, startGateway } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
+import { freePort } from "../servers/ports.ts";
 import { until } from "../servers/process.ts";
 import { End } from "./end.ts";
 import { metric, metricIs } from "./look.ts";
-import { deafPort, greeting, startUpstream } from "./upstream.ts";
+import { greeting, startUpstream } from "./upstream.ts";
 
 const words = {
   smtp: { hello: "220 good\r\n", full: "220 full\r\n", busy: "421 4.3.2 busy\r\n", command: "NOOP\r\n" },
@@ -20,7 +21,7 @@ for (const protocol of ["smtp", "imap"] as const) {
       `no ${protocol} client sees a server that is dead, mute, busy or full, by ${identity}`,
       async (t) => {
         const { hello, full, busy, command } = words[protocol];
-        const deaf = await deafPort();
+        const deaf = await freePort();
         const mute = await startUpstream(t);
         const refusing = await startUpstream(t, {
           script: (end) => {
@@ -114,7 +115,7 @@ t.test("a client hears the refusal of the only server that is left, and goes on 
   const gateway = await startGateway(t, {
     threads: 1,
     listeners: { smtp: behindProxy("smtp", "servers") },
-    pools: { servers: { servers: [address(await deafPort()), address(upstream.port)], identity: "none" } },
+    pools: { servers: { servers: [address(await freePort()), address(upstream.port)], identity: "none" } },
   });
   const client = await End.connect(t, { port: gateway.port("smtp") }, proxyHeader("203.0.113.1"));
   t.equal(await client.line(), "554 5.3.2 not today\r\n");

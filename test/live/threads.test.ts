@@ -7,10 +7,11 @@ import { loadConfiguration } from "../../src/config/load.ts";
 import { Gateway } from "../../src/threads/gateway.ts";
 import { behindProxy, poolOf } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
+import { freePort } from "../servers/ports.ts";
 import { until } from "../servers/process.ts";
 import { End } from "./end.ts";
 import { clients, concurrency, metric, metricIs } from "./look.ts";
-import { deafPort, greeting, startUpstream } from "./upstream.ts";
+import { greeting, startUpstream } from "./upstream.ts";
 
 const threads = 2;
 const hello = "220 upstream\r\n";
@@ -103,7 +104,7 @@ t.test("a thread that dies leaves the other one's sessions alone", async (t) => 
 });
 
 t.test("a thread that dies gives its parked clients' places back, and the others are served", async (t) => {
-  const server = await deafPort();
+  const server = await freePort();
   const { gateway, port, look } = await start(t, {
     listeners: { smtp: behindProxy("smtp", "servers") },
     limits: { default: { connectionCount: 0 } },

@@ -49,16 +49,6 @@ export function greeting(text: string): (end: End) => void {
   return (end) => end.send(text);
 }
 
-/** A port on which nobody listens: one that was free a moment ago. */
-export async function deafPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const port = portOf(server);
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
 function portOf(server: Server): number {
   const bound = server.address();
   return bound !== null && typeof bound === "object" ? bound.port : 0;

@@ -59,7 +59,7 @@ export interface Library {
 }
 
 /** A fake LAPI that answers from a book, on any port unless it is said on which. */
-export async function startBook(t: Test, port = 0, book = new Book()): Promise<Library> {
+export async function startBook(t: Test, port: number | null = null, book = new Book()): Promise<Library> {
   const lapi = await startLapi(t, port);
   lapi.answer = book.answer;
   return { lapi, book };

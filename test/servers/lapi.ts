@@ -3,11 +3,12 @@
  *
  * An `Answer` is one way to answer. What has an end of its own (`silent`, `stalled`) is ended with the test.
  */
+import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
 import { TLSSocket, type TlsOptions } from "node:tls";
 import type { Test } from "tap";
+import { freePort } from "./ports.ts";
 
 /** A request, as it came. */
 interface Asked {
@@ -47,8 +48,15 @@ export interface WireDecision {
   readonly duration: string;
 }
 
-/** Starts one on loopback, and ends it with the test. `port` 0 is any; `tls` makes it an HTTPS server. */
-export async function startLapi(t: Test, port = 0, tls: TlsOptions | null = null): Promise<FakeLapi> {
+/**
+ * Starts one on loopback, and ends it with the test. `port` null is a free one, which no other server gets when this one is
+ * stopped and another is to take its place; `tls` makes it an HTTPS server.
+ */
+export async function startLapi(
+  t: Test,
+  port: number | null = null,
+  tls: TlsOptions | null = null,
+): Promise<FakeLapi> {
   const asked: Asked[] = [];
   const queue: Answer[] = [];
   const server: Server = tls === null ? createServer() : createTlsServer(tls);
@@ -67,8 +75,9 @@ export async function startLapi(t: Test, port = 0, tls: TlsOptions | null = null
     });
   });
   server.on("tlsClientError", () => {});
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
-  const { port: bound } = server.address() as AddressInfo;
+  const bound = port ?? (await freePort());
+  server.listen(bound, "127.0.0.1");
+  await once(server, "listening");
   const stop = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve());
