@@ -51,7 +51,8 @@ export interface AdminSources extends Grounds {
   readonly metrics: { readonly contentType: string; text(): Promise<string> };
   readonly log: EventLog;
   readonly servers: ServerActions;
-  state(): Readiness;
+  /** `judgesPools`: a pool without a server counts. */
+  state(judgesPools: boolean): Readiness;
   /** Reads the configuration again. Whoever asked is told all that came of it. */
   reload(): Promise<{ readonly ok: boolean }>;
   /** The process that this is. */
@@ -176,7 +177,7 @@ export class Admin {
       case "/healthz":
         return () => text(200, "ok");
       case "/readyz":
-        return () => this.#readiness();
+        return () => this.#readiness(query.getAll("exclude"));
       case clientsPath:
         return () => this.#clients(query.get("top"));
       case processPath:
@@ -227,8 +228,10 @@ export class Admin {
     return { status: 200, type: metrics.contentType, body: await metrics.text() };
   }
 
-  #readiness(): Answer {
-    const { ready, reason } = this.#sources.state();
+  /** What is excluded may be as it likes, as at the API server of Kubernetes. */
+  #readiness(excluded: readonly string[]): Answer {
+    if (excluded.some((check) => check !== "pools")) return text(400, "exclude is pools");
+    const { ready, reason } = this.#sources.state(excluded.length === 0);
     return ready ? text(200, "ready") : text(503, reason ?? "not ready");
   }
 

@@ -296,7 +296,7 @@ export class Gateway {
       },
       prospects: (client) => view().prospects(client),
       log: this.#log,
-      state: () => this.#readiness(),
+      state: (judgesPools) => this.#readiness(judgesPools),
       reload: () => this.reload(),
       process: { pid: process.pid, version: this.#version },
       bequeath: async () => {
@@ -338,11 +338,11 @@ export class Gateway {
     this.#crew.equip(keeper.material);
   }
 
-  #readiness(): Readiness {
+  #readiness(judgesPools: boolean): Readiness {
     if (this.#state !== "ready") return { ready: false, reason: this.#state };
     if (this.#liaison?.isAwaited === true) return { ready: false, reason: "there is no ban list yet" };
     const { poolDown } = this.#view;
-    if (poolDown === null) return { ready: true, reason: null };
+    if (poolDown === null || !judgesPools) return { ready: true, reason: null };
     return { ready: false, reason: `pool ${poolDown} has no server` };
   }
 }

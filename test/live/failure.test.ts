@@ -67,6 +67,7 @@ t.test("a server that ends, resets or says nothing before its greeting fails the
     }
   }
   t.equal(await readiness(gateway), "503 pool servers has no server", "it failed with several clients");
+  t.equal(await readiness(gateway, "?exclude=pools"), "200 ready");
 });
 
 t.test("a server that resets in the midst of a session ends it", async (t) => {

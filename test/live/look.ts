@@ -52,9 +52,9 @@ export async function concurrency(gateway: Admin): Promise<number> {
   return (await clients(gateway)).reduce((sum, entry) => sum + entry.concurrency, 0);
 }
 
-/** The status and the text of `/readyz`. */
-export async function readiness(gateway: Admin): Promise<string> {
-  const response = await get(gateway, "/readyz");
+/** The status and the text of `/readyz`, asked with `query`. */
+export async function readiness(gateway: Admin, query = ""): Promise<string> {
+  const response = await get(gateway, `/readyz${query}`);
   return `${response.status} ${(await response.text()).trim()}`;
 }
 

@@ -83,6 +83,14 @@ t.test("/readyz answers 503 with the reason when clients should go elsewhere", a
   t.equal((await get("/healthz")).status, 200);
 });
 
+t.test("/readyz leaves the pools out when it is asked to, and nothing else", async (t) => {
+  const state = (judgesPools: boolean) => ({ ready: !judgesPools, reason: judgesPools ? "no server" : null });
+  const { get } = await open(t, { sources: { state } });
+  t.equal((await get("/readyz")).status, 503);
+  t.equal((await get("/readyz?exclude=pools")).status, 200);
+  t.equal((await get("/readyz?exclude=pools&exclude=all")).status, 400);
+});
+
 t.test("/api/clients gives the busiest first", async (t) => {
   const { get } = await open(t);
   const all: unknown = await (await get("/api/clients")).json();
