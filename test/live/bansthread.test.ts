@@ -5,7 +5,7 @@ import t, { type Test } from "tap";
 import { loadConfiguration } from "../../src/config/load.ts";
 import { Gateway } from "../../src/threads/gateway.ts";
 import { startBook } from "../servers/book.ts";
-import { behindProxy, poolOf } from "../servers/gateway.ts";
+import { behindProxy, poolOf, withBarePools } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
 import { json } from "../servers/lapi.ts";
 import { until } from "../servers/process.ts";
@@ -24,7 +24,7 @@ async function start(t: Test, url: string, others: object = {}) {
     log: { destination },
     admin: { listen: "127.0.0.1:0" },
     listeners: { smtp: behindProxy("smtp", "servers") },
-    pools: { servers: poolOf(upstream.port, "none") },
+    ...withBarePools({ pools: { servers: poolOf(upstream.port, "none") } }),
     crowdsec: crowdsecAt(url, others),
     drain: "0s",
   });

@@ -7,7 +7,7 @@ import t, { type Test } from "tap";
 import { loadConfiguration } from "../../src/config/load.ts";
 import { Gateway } from "../../src/threads/gateway.ts";
 import { type Certificate, makeCertificate } from "../servers/certificate.ts";
-import { poolOf, startGateway } from "../servers/gateway.ts";
+import { poolOf, startGateway, withBarePools } from "../servers/gateway.ts";
 import { until } from "../servers/process.ts";
 import { startUpstream } from "./upstream.ts";
 
@@ -53,7 +53,7 @@ async function fileFor(t: Test, pair: object): Promise<Readonly<Record<string, u
   return {
     threads: 2,
     listeners: { in: listener },
-    pools: { p: poolOf(upstream.port, "none") },
+    ...withBarePools({ pools: { p: poolOf(upstream.port, "none") } }),
     limits: { default: { connectionCount: 0 } },
     tls: { certificates: [pair] },
     admin: { listen: "127.0.0.1:0" },

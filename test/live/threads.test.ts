@@ -5,7 +5,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { loadConfiguration } from "../../src/config/load.ts";
 import { Gateway } from "../../src/threads/gateway.ts";
-import { behindProxy, poolOf } from "../servers/gateway.ts";
+import { behindProxy, poolOf, withBarePools } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
 import { freePort } from "../servers/ports.ts";
 import { until } from "../servers/process.ts";
@@ -17,9 +17,10 @@ const threads = 2;
 const hello = "220 upstream\r\n";
 
 /** The gateway in this process, whose threads can be reached. */
-async function start(t: Test, file: object) {
+async function start(t: Test, file: Parameters<typeof withBarePools>[0]) {
   const destination = join(t.testdir(), "log");
-  const text = JSON.stringify({ threads, log: { destination }, admin: { listen: "127.0.0.1:0" }, ...file });
+  const usual = { threads, log: { destination }, admin: { listen: "127.0.0.1:0" } };
+  const text = JSON.stringify({ ...usual, ...withBarePools(file) });
   const loaded = loadConfiguration(text, { name: "test", environment: {}, readFile: () => "", nowMs: 0 });
   if (!loaded.ok) throw new Error(loaded.errors.join("\n"));
   const gateway = await Gateway.start(loaded.configuration, "0.0.0");
@@ -108,7 +109,7 @@ t.test("a thread that dies gives its parked clients' places back, and the others
   const { gateway, port, look } = await start(t, {
     listeners: { smtp: behindProxy("smtp", "servers") },
     limits: { default: { connectionCount: 0 } },
-    pools: { servers: { servers: [`127.0.0.1:${server}`], identity: "none" } },
+    pools: { servers: { ...poolOf(server, "none"), park: {} } },
   });
   const parked = 'postern_parked{pool="servers"}';
   const ends: End[] = [];

@@ -75,14 +75,18 @@ interface GatewayFile extends Readonly<Record<string, unknown>> {
   readonly pools?: Readonly<Record<string, object>>;
 }
 
+/** `file`, whose pools neither check nor park unless they say that they do. */
+export function withBarePools(file: GatewayFile): GatewayFile {
+  const pools = Object.entries(file.pools ?? {}).map(([name, pool]) => [name, { ...bare, ...pool }]);
+  return { ...file, pools: Object.fromEntries(pools) };
+}
+
 /** Starts it with `file` as its configuration, and its log in `logFile` if somebody else is to read it; waits until every listener accepts. */
 export async function startGateway(t: Test, file: GatewayFile, logFile?: string): Promise<Gateway> {
   const path = join(makeDirectory(t, "gateway"), "postern.yaml");
   const log = logFile === undefined ? {} : { log: { destination: logFile } };
   const write = (words: GatewayFile) => {
-    const pools = Object.entries(words.pools ?? {}).map(([name, pool]) => [name, { ...bare, ...pool }]);
-    const whole = { ...defaults, ...log, ...words, pools: Object.fromEntries(pools) };
-    writeFileSync(path, JSON.stringify(whole, null, 2));
+    writeFileSync(path, JSON.stringify({ ...defaults, ...log, ...withBarePools(words) }, null, 2));
   };
   write(file);
   const child = startChild(t, [process.execPath, main, "serve", "-c", path]);
