@@ -1,6 +1,12 @@
-/** One run: the plan in, the result out. */
-import type { Plan } from "./plan.ts";
-import type { Result, Sample } from "./result.ts";
+/**
+ * One run: the plan in, the result out. It lasts until the plan's time is over, its sessions are, or somebody ends it; then
+ * what is open has a moment to end by itself.
+ */
+import { Crew } from "./crew.ts";
+import type { Pace, Plan } from "./plan.ts";
+import type { Harness, Result, Sample } from "./result.ts";
+import { recipes } from "./scenario.ts";
+import { latencyOf } from "./tally.ts";
 
 /** What is watched beside the sessions themselves, and who watches. */
 export interface Watch {
@@ -16,3 +22,106 @@ export interface Watch {
 
 /** Never rejects for what a target does: that is in the result. */
 export type Run = (plan: Plan, watch: Watch) => Promise<Result>;
+
+const SAMPLE_MS = 1000;
+
+/** So long what is open may go on when no session begins any more: a slow target answers within it, a mute one never. */
+const GRACE_MS_MAX = 5000;
+
+/** From here on a thread has no more time to spare when much comes at once. */
+const BUSY_SHARE = 0.85;
+
+/** Timers are a millisecond late on an idle machine; ten times that is a thread that does not keep up. */
+const LATE_US = 10_000;
+
+/** Why no more sessions begin. */
+type End = "over" | "time" | "stopped";
+
+export const run: Run = async (asked, watch) => {
+  const recipe = recipes[asked.scenario];
+  if (recipe === undefined) throw new Error(`there is no scenario ${asked.scenario}`);
+  const plan = withUsefulThreads(recipe.shape?.(asked) ?? asked);
+  const crew = new Crew(plan);
+  const samples: Sample[] = [];
+  try {
+    await crew.begin();
+    const startedAt = new Date().toISOString();
+    const beganMs = performance.now();
+    const sample = () => {
+      const taken = sampleOf(crew, performance.now() - beganMs);
+      samples.push(taken);
+      watch.onSample(taken);
+    };
+    const timer = setInterval(sample, SAMPLE_MS);
+    const end = await lastly(crew, plan, watch.signal).finally(() => clearInterval(timer));
+    const seconds = (performance.now() - beganMs) / 1000;
+    sample();
+    const { tally } = crew;
+    return {
+      plan,
+      startedAt,
+      seconds,
+      wasStopped: end === "stopped",
+      counts: { ...tally.counts, open: tally.open },
+      latencies: tally.latencies,
+      replies: tally.replies,
+      faults: tally.faults,
+      samples,
+      harness: harnessOf(crew, plan, seconds),
+      target: null,
+      agreements: [],
+      findings: recipe.findings?.(plan, tally.notes) ?? [],
+    };
+  } finally {
+    await crew.close();
+  }
+};
+
+/** A thread without a place for a session would wait for one until the run's end. */
+function withUsefulThreads(plan: Plan): Plan {
+  const { pace } = plan;
+  const most = pace.kind === "closed" ? pace.concurrency : plan.sessionsMax;
+  return { ...plan, threads: Math.min(plan.threads, most) };
+}
+
+/** Resolves when all is over, with what has brought it about. */
+async function lastly(crew: Crew, { durationMs, timeoutMs }: Plan, signal: AbortSignal): Promise<End> {
+  const end = await firstOf(crew, durationMs, signal);
+  if (end === "over") return end;
+  crew.stop();
+  const timer = setTimeout(() => crew.cut(), Math.min(timeoutMs, GRACE_MS_MAX));
+  await crew.over.finally(() => clearTimeout(timer));
+  return end;
+}
+
+function firstOf(crew: Crew, durationMs: number, signal: AbortSignal): Promise<End> {
+  return new Promise((resolve, reject) => {
+    const stop = () => end("stopped");
+    const timer = setTimeout(() => end("time"), durationMs);
+    const end = (why: End) => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+      resolve(why);
+    };
+    signal.addEventListener("abort", stop);
+    crew.over.then(() => end("over"), reject);
+    if (signal.aborted) stop();
+  });
+}
+
+function sampleOf(crew: Crew, atMs: number): Sample {
+  const { counts, open } = crew.counts;
+  const { begun, done, turnedAway, failed } = counts;
+  const { p50Us, p99Us } = latencyOf(crew.takeRecent());
+  return { atMs, begun, done, turnedAway, failed, open, p50Us, p99Us, targetCpu: null, targetBytes: null };
+}
+
+function harnessOf(crew: Crew, { threads, pace }: Plan, seconds: number): Harness {
+  const cpuShare = crew.cpuUs / 1e6 / seconds / threads;
+  const lateP99Us = latencyOf(crew.lateness).p99Us;
+  return { threads, cpuShare, lateP99Us, isBottleneck: cpuShare > BUSY_SHARE || isLate(pace, lateP99Us) };
+}
+
+function isLate(pace: Pace, lateP99Us: number): boolean {
+  return pace.kind === "open" && lateP99Us > LATE_US;
+}

@@ -1,0 +1,168 @@
+/**
+ * The sessions of one thread: begins each when it is due, from the client whose turn it is, and ends when there are no more
+ * to begin. It belongs to no thread in particular, and posts nothing.
+ *
+ * - `running`: sessions begin. - `ending`: none does any more; those that are open go on to their end.
+ */
+import { Address, type AddressAndPort } from "../../src/address.ts";
+import type { Clock } from "../../src/clock.ts";
+import { Trust } from "../../src/wire/trust.ts";
+import { wire } from "../harness/wire.ts";
+import { type Client, Clients, openingOf, type Share } from "./clients.ts";
+import { Line } from "./line.ts";
+import type { Plan } from "./plan.ts";
+import type { Play, Recipe, Session } from "./scenario.ts";
+import { dueMs, ownOf } from "./schedule.ts";
+import { Job, type Outcome, runSession } from "./session.ts";
+import { newHistogram, record, Tally } from "./tally.ts";
+
+/**
+ * All threads' sessions at the same time: half of what Linux has of ports for connections to one place. What is due beyond
+ * it begins late, and counts from when it was due all the same.
+ */
+const OPEN_MAX = 14_000;
+
+export interface LoaderOptions {
+  readonly plan: Plan;
+  readonly share: Share;
+  readonly clock: Clock;
+  readonly recipe: Recipe;
+}
+
+export class Loader {
+  readonly tally = new Tally();
+  /** Open loop: how much later than due sessions began. */
+  readonly lateness = newHistogram();
+  readonly #plan: Plan;
+  readonly #share: Share;
+  readonly #clock: Clock;
+  readonly #clients: Clients;
+  readonly #play: Play;
+  readonly #destination: AddressAndPort;
+  readonly #trust = new Trust({ verify: "none", name: null, ca: null });
+  readonly #open = new Set<Job>();
+  readonly #openMax: number;
+  /** The next of the thread's own numbers, of sessions or of places: see `dueMs`. */
+  #number: number;
+  #sessionsLeft: number;
+  #beganMs = 0;
+  #isEnding = false;
+  /** Whether a session is due that waits for another to end. */
+  #isFull = false;
+  #isBeside = false;
+  #timer: NodeJS.Timeout | null = null;
+  #whenOver: () => void = () => {};
+
+  constructor({ plan, share, clock, recipe }: LoaderOptions) {
+    const { host, port } = plan.target;
+    this.#plan = plan;
+    this.#share = share;
+    this.#clock = clock;
+    this.#clients = new Clients(plan.clients, share);
+    this.#destination = { address: Address.parse(host)!, port };
+    this.#openMax = Math.ceil(OPEN_MAX / share.threads);
+    this.#number = share.thread;
+    this.#sessionsLeft = ownOf(share, plan.sessionsMax);
+    this.#play = recipe.prepare({
+      plan,
+      share,
+      clients: this.#clients,
+      run: async (client, session) =>
+        this.#isEnding ? null : this.#session(client, this.#clock.milliseconds(), session),
+    });
+  }
+
+  /** Resolves when all sessions have ended, and no more will begin. */
+  start(): Promise<void> {
+    this.#beganMs = this.#clock.milliseconds();
+    const over = new Promise<void>((resolve) => {
+      this.#whenOver = resolve;
+    });
+    void this.#runBeside();
+    this.#begin();
+    return over;
+  }
+
+  /** No session begins any more; what is only held ends. */
+  stop(): void {
+    this.#isEnding = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const { line } of this.#open) line.release();
+    this.#checkOver();
+  }
+
+  /** Ends what has not ended by itself; it counts as open. */
+  cut(): void {
+    this.stop();
+    for (const { line } of this.#open) line.close();
+    this.#whenOver();
+  }
+
+  /** Begins all that is due. */
+  #begin(): void {
+    const { pace } = this.#plan;
+    const end = pace.kind === "closed" ? pace.concurrency : Number.POSITIVE_INFINITY;
+    while (!this.#isEnding && this.#sessionsLeft > 0 && this.#number < end) {
+      this.#isFull = this.#open.size >= this.#openMax;
+      if (this.#isFull) return;
+      const atMs = this.#beganMs + dueMs(pace, this.#number);
+      const lateMs = this.#clock.milliseconds() - atMs;
+      if (lateMs < 0) {
+        this.#timer = setTimeout(() => this.#begin(), -lateMs);
+        return;
+      }
+      this.#number += this.#share.threads;
+      if (pace.kind === "open") record(this.lateness, lateMs);
+      void this.#occupy(atMs);
+    }
+    this.#checkOver();
+  }
+
+  /** One session, and in a closed loop those behind it in its place. */
+  async #occupy(atMs: number): Promise<void> {
+    let due = atMs;
+    do {
+      this.#sessionsLeft--;
+      await this.#session(this.#clients.next(), due, this.#play.session);
+      due = this.#clock.milliseconds();
+    } while (this.#plan.pace.kind === "closed" && !this.#isEnding && this.#sessionsLeft > 0);
+    if (this.#isFull) this.#begin();
+    this.#checkOver();
+  }
+
+  async #session(client: Client, atMs: number, session: Session): Promise<Outcome> {
+    const { target, timeoutMs, proxy } = this.#plan;
+    const line = new Line({
+      wire,
+      target,
+      opening: openingOf(proxy, client, this.#destination),
+      timeoutMs,
+      trust: this.#trust,
+      traffic: this.tally.counts,
+    });
+    const job = new Job({
+      plan: this.#plan,
+      client,
+      dueMs: atMs,
+      clock: this.#clock,
+      line,
+      tally: this.tally,
+    });
+    this.#open.add(job);
+    const outcome = await runSession(session, job);
+    this.#open.delete(job);
+    return outcome;
+  }
+
+  async #runBeside(): Promise<void> {
+    this.#isBeside = true;
+    await this.#play.beside?.();
+    this.#isBeside = false;
+    this.#checkOver();
+  }
+
+  #checkOver(): void {
+    const hasMore = this.#sessionsLeft > 0 && !this.#isEnding;
+    if (!hasMore && this.#open.size === 0 && !this.#isBeside) this.#whenOver();
+  }
+}

@@ -1,0 +1,24 @@
+/** What main thread and load threads say to one another. */
+import type { RecordableHistogram } from "node:perf_hooks";
+import type { Share } from "./clients.ts";
+import type { Plan } from "./plan.ts";
+import type { Running, TallyData } from "./tally.ts";
+
+export interface WorkerData {
+  readonly plan: Plan;
+  readonly share: Share;
+}
+
+/** - `begin`: sessions. - `stop`: no new ones. - `cut`: at once. */
+export type ToWorker = "begin" | "stop" | "cut";
+
+export type FromWorker =
+  | { readonly type: "ready" }
+  | { readonly type: "snapshot"; readonly counts: Running; readonly recent: RecordableHistogram }
+  | {
+      readonly type: "over";
+      readonly tally: TallyData;
+      readonly lateness: RecordableHistogram;
+      /** What the thread has used since it began. */
+      readonly cpuUs: number;
+    };

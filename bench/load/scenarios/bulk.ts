@@ -1,0 +1,19 @@
+/** Few sessions with large mails, handed in or fetched: what counts is how fast the bytes go. */
+import * as imap from "../imap.ts";
+import type { Recipe, Session } from "../scenario.ts";
+import { smtp } from "./smtp.ts";
+
+export const bulk: Recipe = {
+  prepare: (stage) => (stage.plan.protocol === "smtp" ? smtp.prepare(stage) : { session: download }),
+};
+
+/** The mailbox's first mail, so many times. */
+const download: Session = async (job) => {
+  await imap.greet(job);
+  await imap.enter(job);
+  for (let message = 0; message < job.plan.mail.messages; message++) {
+    await imap.command(job, "fetch", "FETCH 1 BODY.PEEK[]");
+    job.tally.counts.messages++;
+  }
+  await imap.logout(job);
+};
