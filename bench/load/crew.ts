@@ -6,7 +6,7 @@ import type { RecordableHistogram } from "node:perf_hooks";
 import { Worker } from "node:worker_threads";
 import type { FromWorker, ToWorker, WorkerData } from "./messages.ts";
 import type { Plan } from "./plan.ts";
-import { newHistogram, type Running, Tally } from "./tally.ts";
+import { addCounts, newHistogram, noCounts, type Running, Tally } from "./tally.ts";
 
 /** On a busy machine a thread takes seconds to load its code and to draw its clients. */
 const START_MS = 60_000;
@@ -76,9 +76,9 @@ export class Crew {
   }
 
   /** What the threads have counted, as they told last. */
-  get counts(): Tally {
-    const sum = new Tally();
-    for (const { counts } of this.#members) if (counts !== null) sum.count(counts);
+  get counts(): Running {
+    const sum = noCounts();
+    for (const { counts } of this.#members) if (counts !== null) addCounts(sum, counts);
     return sum;
   }
 

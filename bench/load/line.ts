@@ -115,8 +115,8 @@ export class Line implements ConnectionOwner {
   /** The far end ends the connection, and says nothing more before it does. */
   async ended(): Promise<void> {
     await this.#until(() => {
-      if (this.#lines.unreadBytes + this.#lines.heldBytes > 0) this.#break("protocol");
-      return (this.#fault === null && this.#connection?.hasEnded) || undefined;
+      if (this.#lines.unreadBytes + this.#lines.heldBytes > 0) return this.#break("protocol");
+      return this.#connection?.hasEnded || undefined;
     });
   }
 
@@ -130,7 +130,7 @@ export class Line implements ConnectionOwner {
 
   /** Ends it at once, from either side of a fault. What is awaited then never comes. */
   close(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#stopDeadline();
     this.#connection?.close();
     this.#wait = null;
   }
@@ -154,10 +154,7 @@ export class Line implements ConnectionOwner {
     else if (unreadBytes > 0) lines.feed(Uint8Array.from(lines.take(unreadBytes)));
   }
 
-  /** What has come may still be awaited; nothing behind it. */
   onEnd(): void {
-    this.#look();
-    this.#fault ??= new Fault("closed");
     this.#look();
   }
 
@@ -170,18 +167,25 @@ export class Line implements ConnectionOwner {
   }
 
   /** What `take` gives, as soon as it gives something. */
-  #until<Value>(take: () => Value | undefined, deadline?: "no deadline"): Promise<Value> {
-    return new Promise((resolve, reject) => {
+  #until<Value>(take: () => Value | undefined, deadline: "deadline" | "no deadline" = "deadline") {
+    return new Promise<Value>((resolve, reject) => {
       const wait = () => {
-        const value = take();
+        const value = this.#fault === null ? take() : undefined;
+        const fault = value === undefined ? this.#whyNever() : null;
         if (value !== undefined) resolve(value);
-        else if (this.#fault !== null) reject(this.#fault);
-        return value !== undefined || this.#fault !== null;
+        else if (fault !== null) reject(fault);
+        return value !== undefined || fault !== null;
       };
       if (wait()) return;
       this.#wait = wait;
-      if (deadline === undefined) this.#startDeadline();
+      if (deadline === "deadline") this.#startDeadline();
+      else this.#stopDeadline();
     });
+  }
+
+  /** Why what is not there will not come; null while it may. */
+  #whyNever(): Fault | null {
+    return this.#fault ?? (this.#connection?.hasEnded ? new Fault("closed") : null);
   }
 
   #look(): void {
@@ -189,33 +193,37 @@ export class Line implements ConnectionOwner {
   }
 
   #takeLine(): string | undefined {
-    const line = this.#lines.next();
-    if (this.#lines.tooLong) this.#break("protocol");
-    if (line === null) return undefined;
+    const line = this.#nextLine();
+    if (line === undefined) return undefined;
     const text = textOf(line);
-    if (text.endsWith("\r\n")) return text.slice(0, -2);
-    this.#break("protocol");
-    return undefined;
+    return text.endsWith("\r\n") ? text.slice(0, -2) : this.#break("protocol");
   }
 
   #takeReply(): Reply | undefined {
     for (;;) {
-      const line = this.#lines.next();
-      if (this.#lines.tooLong) this.#break("protocol");
-      if (line === null) return undefined;
+      const line = this.#nextLine();
+      if (line === undefined) return undefined;
       this.#replies.feed(line);
       const reply = this.#replies.next();
       if (reply !== null) return reply;
-      if (!this.#replies.malformed) continue;
-      this.#break("protocol");
-      return undefined;
+      if (this.#replies.malformed) return this.#break("protocol");
     }
   }
 
-  /** One timer for all that is awaited in turn; that it goes on when nothing is does no harm. */
+  #nextLine(): Uint8Array | undefined {
+    const line = this.#lines.next() ?? undefined;
+    return this.#lines.tooLong ? this.#break("protocol") : line;
+  }
+
+  /** One timer for all that is awaited in turn; that it runs on while nothing is does no harm. */
   #startDeadline(): void {
     if (this.#timer !== null) this.#timer.refresh();
     else this.#timer = setTimeout(() => this.#expire(), this.#options.timeoutMs);
+  }
+
+  #stopDeadline(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
   }
 
   #expire(): void {
@@ -227,7 +235,7 @@ export class Line implements ConnectionOwner {
     this.#look();
   }
 
-  #break(kind: FaultKind): void {
+  #break(kind: FaultKind): undefined {
     this.#fault ??= new Fault(kind);
     this.#connection?.close();
   }

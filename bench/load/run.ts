@@ -6,7 +6,7 @@ import { Crew } from "./crew.ts";
 import type { Pace, Plan } from "./plan.ts";
 import type { Harness, Result, Sample } from "./result.ts";
 import { recipes } from "./scenario.ts";
-import { latencyOf } from "./tally.ts";
+import { latencyOf, openOf } from "./tally.ts";
 
 /** What is watched beside the sessions themselves, and who watches. */
 export interface Watch {
@@ -62,7 +62,7 @@ export const run: Run = async (asked, watch) => {
       startedAt,
       seconds,
       wasStopped: end === "stopped",
-      counts: { ...tally.counts, open: tally.open },
+      counts: { ...tally.counts, open: openOf(tally.counts) },
       latencies: tally.latencies,
       replies: tally.replies,
       faults: tally.faults,
@@ -81,7 +81,7 @@ export const run: Run = async (asked, watch) => {
 function withUsefulThreads(plan: Plan): Plan {
   const { pace } = plan;
   const most = pace.kind === "closed" ? pace.concurrency : plan.sessionsMax;
-  return { ...plan, threads: Math.min(plan.threads, most) };
+  return { ...plan, threads: Math.max(1, Math.min(plan.threads, most)) };
 }
 
 /** Resolves when all is over, with what has brought it about. */
@@ -94,24 +94,24 @@ async function lastly(crew: Crew, { durationMs, timeoutMs }: Plan, signal: Abort
   return end;
 }
 
-function firstOf(crew: Crew, durationMs: number, signal: AbortSignal): Promise<End> {
-  return new Promise((resolve, reject) => {
-    const stop = () => end("stopped");
-    const timer = setTimeout(() => end("time"), durationMs);
-    const end = (why: End) => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
-      resolve(why);
-    };
-    signal.addEventListener("abort", stop);
-    crew.over.then(() => end("over"), reject);
-    if (signal.aborted) stop();
-  });
+async function firstOf(crew: Crew, durationMs: number, signal: AbortSignal): Promise<End> {
+  const { promise, resolve } = Promise.withResolvers<End>();
+  const stop = () => resolve("stopped");
+  const timer = setTimeout(() => resolve("time"), durationMs);
+  signal.addEventListener("abort", stop);
+  if (signal.aborted) stop();
+  try {
+    return await Promise.race([promise, crew.over.then(() => "over" as const)]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 function sampleOf(crew: Crew, atMs: number): Sample {
-  const { counts, open } = crew.counts;
+  const { counts } = crew;
   const { begun, done, turnedAway, failed } = counts;
+  const open = openOf(counts);
   const { p50Us, p99Us } = latencyOf(crew.takeRecent());
   return { atMs, begun, done, turnedAway, failed, open, p50Us, p99Us, targetCpu: null, targetBytes: null };
 }

@@ -55,15 +55,7 @@ export interface TallyData {
 type Mutable<Kind> = { -readonly [Name in keyof Kind]: Kind[Name] };
 
 export class Tally {
-  readonly counts: Running = {
-    begun: 0,
-    done: 0,
-    turnedAway: 0,
-    failed: 0,
-    messages: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-  };
+  readonly counts = noCounts();
   readonly #times: Times = {};
   /** The sessions' times since they were taken last. */
   #recent = newHistogram();
@@ -109,7 +101,7 @@ export class Tally {
   }
 
   add(other: TallyData): void {
-    this.count(other.counts);
+    addCounts(this.counts, other.counts);
     for (const [phase, histogram] of timesOf(other.times)) {
       const own = this.#times[phase];
       if (own === undefined) this.#times[phase] = histogram;
@@ -120,20 +112,10 @@ export class Tally {
     for (const [what, count] of other.notes) this.note(what, count);
   }
 
-  /** Adds what another has counted, and nothing else of it. */
-  count(counts: Running): void {
-    for (const name of countNames) this.counts[name] += counts[name];
-  }
-
   /** Its histograms are this one's own still: it is the last thing to be asked of a thread's. */
   data(): TallyData {
     const { counts, replies, faults, notes } = this;
     return { counts: { ...counts }, times: this.#times, replies, faults, notes };
-  }
-
-  get open(): number {
-    const { begun, done, turnedAway, failed } = this.counts;
-    return begun - done - turnedAway - failed;
   }
 
   get latencies(): Partial<Record<Phase, Latency>> {
@@ -167,6 +149,19 @@ export class Tally {
 }
 
 const countNames = ["begun", "done", "turnedAway", "failed", "messages", "bytesIn", "bytesOut"] as const;
+
+export function noCounts(): Running {
+  return { begun: 0, done: 0, turnedAway: 0, failed: 0, messages: 0, bytesIn: 0, bytesOut: 0 };
+}
+
+export function addCounts(sum: Running, counts: Running): void {
+  for (const name of countNames) sum[name] += counts[name];
+}
+
+/** Sessions that have not ended. */
+export function openOf({ begun, done, turnedAway, failed }: Running): number {
+  return begun - done - turnedAway - failed;
+}
 
 /** Of microseconds, to three digits. */
 export function newHistogram(): RecordableHistogram {

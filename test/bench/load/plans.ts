@@ -1,7 +1,11 @@
 /** Plans for tests: short, small, and with nothing in them that a test does not name. */
+import { Loader } from "../../../bench/load/loader.ts";
 import type { Plan } from "../../../bench/load/plan.ts";
-import type { Sample } from "../../../bench/load/result.ts";
+import type { Result, Sample } from "../../../bench/load/result.ts";
 import type { Watch } from "../../../bench/load/run.ts";
+import { recipes } from "../../../bench/load/scenario.ts";
+import type { Tally } from "../../../bench/load/tally.ts";
+import { systemClock } from "../../../src/clock.ts";
 
 /** A closed loop of two, until there were ten sessions. */
 export function planOf(port: number, asked: Partial<Plan> = {}): Plan {
@@ -43,4 +47,23 @@ export function unwatched(asked: Partial<Watch> = {}): Watch {
     metricsUrl: null,
     ...asked,
   };
+}
+
+/** Runs all of it in this thread. */
+export async function loaded(plan: Plan): Promise<Tally> {
+  const share = { thread: 0, threads: 1 };
+  const loader = new Loader({ plan, share, clock: systemClock, recipe: recipes[plan.scenario]! });
+  await loader.start();
+  return loader.tally;
+}
+
+/** Of the replies that were counted, each as `phase code text × count`. */
+export function repliesOf(tally: Tally): string[] {
+  return tally.replies
+    .map(({ phase, code, text, count }) => `${phase} ${code} ${text} × ${count}`)
+    .toSorted();
+}
+
+export function faultsOf(tally: Pick<Result, "faults">): string[] {
+  return tally.faults.map(({ phase, kind, count }) => `${phase} ${kind} × ${count}`).toSorted();
 }

@@ -1,0 +1,145 @@
+/** When a thread's sessions begin, and when they are over. */
+import t from "tap";
+import { Loader } from "../../../bench/load/loader.ts";
+import type { Plan } from "../../../bench/load/plan.ts";
+import { type Recipe, recipes } from "../../../bench/load/scenario.ts";
+import { latencyOf, openOf } from "../../../bench/load/tally.ts";
+import { systemClock } from "../../../src/clock.ts";
+import { startUpstream } from "../../live/upstream.ts";
+import { loaded, planOf } from "./plans.ts";
+import { startSmtp } from "./server.ts";
+
+function loaderOf(plan: Plan, recipe: Recipe = recipes[plan.scenario]!): Loader {
+  return new Loader({ plan, share: { thread: 0, threads: 1 }, clock: systemClock, recipe });
+}
+
+t.test(
+  "Loader shows a target's pause in all sessions that were due in it when the loop is open",
+  async (t) => {
+    const pauseMs = 1000;
+    let paused: (() => void)[] | null = null;
+    let connections = 0;
+    const upstream = await startUpstream(t, {
+      script: (end) => {
+        const greet = () => {
+          end.send("220 mx\r\n");
+          void end.line().then(() => {
+            end.send("221 bye\r\n");
+            end.end();
+          });
+        };
+        if (++connections === 20) {
+          paused = [];
+          setTimeout(() => {
+            for (const later of paused ?? []) later();
+            paused = null;
+          }, pauseMs);
+        }
+        if (paused === null) greet();
+        else paused.push(greet);
+      },
+    });
+    const pace = { kind: "open", ratePerSecond: 100, rampMs: 0 } as const;
+    const { counts, latencies } = await loaded(planOf(upstream.port, { pace, sessionsMax: 150 }));
+    t.equal(counts.done, 150);
+    const { p50Us, maxUs, curve } = latencies.session!;
+    t.ok(maxUs > pauseMs * 990, `the longest: ${maxUs}`);
+    // A hundred of the 150 were due in the pause, evenly: whoever waits for one before the next sees a single one.
+    t.ok(p50Us > pauseMs * 150, `half of them: ${p50Us}`);
+    const [, atEighty] = curve.find(([percentile]) => percentile === 80)!;
+    t.ok(atEighty > pauseMs * 600, `a fifth of them: ${atEighty}`);
+  },
+);
+
+t.test("Loader has as many sessions open as it was asked for when the loop is closed", async (t) => {
+  let open = 0;
+  let most = 0;
+  const upstream = await startUpstream(t, {
+    script: async (end) => {
+      most = Math.max(most, ++open);
+      end.send("220 mx\r\n");
+      await end.line();
+      setTimeout(() => {
+        open--;
+        end.send("221 bye\r\n");
+        end.end();
+      }, 5);
+    },
+  });
+  const pace = { kind: "closed", concurrency: 7, rampMs: 0 } as const;
+  const { counts } = await loaded(planOf(upstream.port, { pace, sessionsMax: 50 }));
+  t.match(counts, { begun: 50, done: 50 });
+  t.equal(most, 7);
+});
+
+t.test("Loader begins what is due only as others end when too many are open", async (t) => {
+  const upstream = await startUpstream(t, { script: (end) => end.send("554 no\r\n") });
+  const plan = planOf(upstream.port, {
+    pace: { kind: "open", ratePerSecond: 14e6, rampMs: 0 },
+    sessionsMax: 14_000 * 5,
+  });
+  // Of so many threads each may have one session open.
+  const share = { thread: 0, threads: 14_000 };
+  const loader = new Loader({ plan, share, clock: systemClock, recipe: recipes.churn! });
+  let most = 0;
+  const watch = setInterval(() => {
+    most = Math.max(most, openOf(loader.tally.counts));
+  });
+  await loader.start();
+  clearInterval(watch);
+  t.match(loader.tally.counts, { begun: 5, turnedAway: 5 });
+  t.ok(most <= 1, `${most} at once`);
+  t.equal(latencyOf(loader.lateness).count, 5);
+});
+
+t.test("Loader begins none and waits for those that are open when it is stopped", async (t) => {
+  const server = await startSmtp(t);
+  const loader = loaderOf(planOf(server.port, { scenario: "idle", idleMs: 60_000, sessionsMax: 1000 }));
+  const over = loader.start();
+  while (server.sessions.filter(({ commands }) => commands.length > 0).length < 2)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  loader.stop();
+  await over;
+  t.match(loader.tally.counts, { begun: 2, done: 2, failed: 0 });
+  t.strictSame(server.sessions[0]!.commands.at(-1), "QUIT");
+});
+
+t.test("Loader leaves as open what does not end when it is cut", async (t) => {
+  const upstream = await startUpstream(t);
+  const loader = loaderOf(planOf(upstream.port));
+  const over = loader.start();
+  const far = await upstream.next();
+  loader.cut();
+  await over;
+  await far.ending();
+  t.match(loader.tally.counts, { begun: 2, done: 0, failed: 0 });
+  t.equal(openOf(loader.tally.counts), 2);
+});
+
+t.test("Loader is over at once when there is nothing to begin", async (t) => {
+  const { counts } = await loaded(planOf(1, { sessionsMax: 0 }));
+  t.equal(counts.begun, 0);
+});
+
+t.test("Loader runs sessions beside its pace when a scenario has some, and waits for them", async (t) => {
+  const server = await startSmtp(t);
+  const outcomes: unknown[] = [];
+  let loader: Loader | null = null;
+  const recipe: Recipe = {
+    prepare: ({ clients, run }) => ({
+      session: async () => {},
+      beside: async () => {
+        const { session } = recipes.churn!.prepare({ ...stage, clients, run });
+        for (let index = 0; index < 3; index++) outcomes.push(await run(clients.at(index, 0), session));
+        loader!.stop();
+        outcomes.push(await run(clients.at(3, 0), session));
+      },
+    }),
+  };
+  const plan = planOf(server.port, { sessionsMax: 1 });
+  const stage = { plan, share: { thread: 0, threads: 1 } };
+  loader = loaderOf(plan, recipe);
+  await loader.start();
+  t.strictSame(outcomes, ["done", "done", "done", null]);
+  t.match(loader.tally.counts, { begun: 4, done: 4 });
+});

@@ -1,0 +1,113 @@
+/** Whole runs, on threads: what they come to, and that they end. */
+import t from "tap";
+import type { Plan } from "../../../bench/load/plan.ts";
+import type { Result, Sample } from "../../../bench/load/result.ts";
+import { run } from "../../../bench/load/run.ts";
+import { deafPort, startUpstream } from "../../live/upstream.ts";
+import { faultsOf, planOf, unwatched } from "./plans.ts";
+import { startSmtp } from "./server.ts";
+
+/** What the run came to, in the time that it may take. */
+async function within(seconds: number, plan: Plan, watch = unwatched()): Promise<Result> {
+  const result = await run(plan, watch);
+  if (result.seconds > seconds) throw new Error(`it took ${result.seconds} s`);
+  return result;
+}
+
+t.test("run adds up to what was asked for when threads share it", async (t) => {
+  const server = await startSmtp(t, { proxy: true });
+  const samples: Sample[] = [];
+  const plan = planOf(server.port, {
+    scenario: "smtp",
+    proxy: "v2",
+    threads: 3,
+    sessionsMax: 50,
+    pace: { kind: "closed", concurrency: 7, rampMs: 0 },
+  });
+  const result = await within(15, plan, unwatched({ onSample: (sample) => samples.push(sample) }));
+  t.match(result.counts, { begun: 50, done: 50, turnedAway: 0, failed: 0, open: 0, messages: 50 });
+  t.equal(server.sessions.length, 50);
+  t.equal(result.latencies.session!.count, 50);
+  t.strictSame(
+    result.replies.filter(({ phase }) => phase === "final"),
+    [{ phase: "final", code: "250", text: "2.0.0 Ok: queued as #", count: 50 }],
+  );
+  t.strictSame(result.samples, samples);
+  t.match(samples.at(-1), { begun: 50, done: 50, open: 0 });
+  t.match(result, { plan, wasStopped: false, target: null, agreements: [], findings: [], faults: [] });
+  t.equal(result.harness.threads, 3);
+  t.ok(result.harness.cpuShare > 0 && result.harness.cpuShare < 2, `${result.harness.cpuShare}`);
+  t.match(result.startedAt, /^\d{4}-\d\d-\d\dT/);
+});
+
+t.test("run has the same clients in the same numbers when threads are more or fewer", async (t) => {
+  const sources: string[][] = [];
+  for (const threads of [1, 3]) {
+    const server = await startSmtp(t, { proxy: true });
+    await within(15, planOf(server.port, { proxy: "v2", threads, sessionsMax: 30 }));
+    sources.push(server.sessions.map(({ source }) => source ?? "").toSorted());
+  }
+  t.strictSame(sources[0], sources[1]);
+});
+
+t.test("run keeps the rate when the loop is open and shared", async (t) => {
+  const server = await startSmtp(t);
+  const pace = { kind: "open", ratePerSecond: 100, rampMs: 0 } as const;
+  const result = await within(
+    15,
+    planOf(server.port, { pace, threads: 2, sessionsMax: 1000, durationMs: 1000 }),
+  );
+  t.ok(result.counts.begun <= 102, `${result.counts.begun}`);
+  t.ok(result.counts.begun >= 60, `${result.counts.begun}`);
+  t.equal(result.counts.done, result.counts.begun);
+  t.notOk(result.wasStopped);
+  t.ok(result.harness.lateP99Us > 0);
+});
+
+t.test("run ends with what it has when it is stopped", async (t) => {
+  const server = await startSmtp(t);
+  const plan = planOf(server.port, {
+    scenario: "idle",
+    idleMs: 60_000,
+    sessionsMax: 100,
+    durationMs: 60_000,
+  });
+  const stop = new AbortController();
+  const begun = setInterval(() => {
+    if (server.sessions.some(({ commands }) => commands.length > 0)) stop.abort();
+  }, 10);
+  t.teardown(() => clearInterval(begun));
+  const result = await within(10, plan, unwatched({ signal: stop.signal }));
+  t.ok(result.wasStopped);
+  t.match(result.counts, { failed: 0, open: 0 });
+  t.ok(result.counts.done > 0);
+  const already = await within(10, plan, unwatched({ signal: AbortSignal.abort() }));
+  t.ok(already.wasStopped);
+});
+
+t.test("run leaves open what does not end when its time is over", async (t) => {
+  const upstream = await startUpstream(t);
+  const plan = planOf(upstream.port, { durationMs: 300, timeoutMs: 20_000, sessionsMax: 100 });
+  const result = await within(10, plan);
+  t.match(result.counts, { begun: 2, done: 0, failed: 0, open: 2 });
+  t.ok(result.seconds > 0.29);
+});
+
+t.test("run counts every session when nobody listens", async (t) => {
+  const result = await within(10, planOf(await deafPort(), { threads: 2, sessionsMax: 100 }));
+  t.match(result.counts, { begun: 100, failed: 100 });
+  t.strictSame(faultsOf(result), ["connect refused × 100"]);
+});
+
+t.test("run rejects in words when a thread dies", async (t) => {
+  const clients = { ranges: ["nonsense"], distribution: "uniform", seed: 1 } as const;
+  const plan = planOf(1, { clients, threads: 2 });
+  await t.rejects(run(plan, unwatched()), { message: /^load thread load-\d died: no network: nonsense$/ });
+});
+
+t.test("run uses no more threads than have something to do when it is asked for more", async (t) => {
+  const server = await startSmtp(t);
+  const pace = { kind: "closed", concurrency: 1, rampMs: 0 } as const;
+  const result = await within(15, planOf(server.port, { pace, threads: 4, sessionsMax: 6 }));
+  t.match(result, { counts: { begun: 6, done: 6 }, harness: { threads: 1 }, plan: { threads: 1 } });
+});
