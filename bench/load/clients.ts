@@ -31,21 +31,33 @@ export class Clients {
   readonly #addresses: readonly Address[];
   readonly #share: Share;
   readonly #random: () => number;
+  /** So many are never next: the first ones. */
+  readonly #reserved: number;
   /** With `zipf`, how likely a client is one of the first so many; null: all are equally likely. */
   readonly #cumulated: Float64Array | null;
   #drawn = 0;
 
   /** @throws RangeError where a range is none; the options have checked them before. */
-  constructor({ ranges, distribution, seed }: ClientsPlan, share: Share = { thread: 0, threads: 1 }) {
+  constructor(
+    { ranges, distribution, seed }: ClientsPlan,
+    share: Share = { thread: 0, threads: 1 },
+    reserved = 0,
+  ) {
     this.#random = randomOf(seed);
     this.#addresses = populationOf(ranges, this.#random);
     this.#share = share;
-    this.#cumulated = distribution === "zipf" ? zipf(this.#addresses.length) : null;
+    // Somebody has to be left.
+    this.#reserved = Math.min(reserved, this.#addresses.length - 1);
+    this.#cumulated = distribution === "zipf" ? zipf(this.size - this.#reserved) : null;
   }
 
   /** How many there are. */
   get size(): number {
     return this.#addresses.length;
+  }
+
+  get reserved(): number {
+    return this.#reserved;
   }
 
   /** This client in its connection of this number: each has another port. */
@@ -66,9 +78,11 @@ export class Clients {
 
   #draw(): number {
     const chance = this.#random();
-    return this.#cumulated === null
-      ? Math.floor(chance * this.#addresses.length)
-      : firstAbove(this.#cumulated, chance);
+    const index =
+      this.#cumulated === null
+        ? Math.floor(chance * (this.size - this.#reserved))
+        : firstAbove(this.#cumulated, chance);
+    return this.#reserved + index;
   }
 }
 

@@ -46,7 +46,7 @@ export class Loader {
   #number: number;
   #sessionsLeft: number;
   #beganMs = 0;
-  #isEnding = false;
+  readonly #ending = new AbortController();
   /** Whether a session is due that waits for another to end. */
   #isFull = false;
   #isBeside = false;
@@ -58,7 +58,7 @@ export class Loader {
     this.#plan = plan;
     this.#share = share;
     this.#clock = clock;
-    this.#clients = new Clients(plan.clients, share);
+    this.#clients = new Clients(plan.clients, share, recipe.reserved?.(plan));
     this.#destination = { address: Address.parse(host)!, port };
     this.#openMax = Math.ceil(OPEN_MAX / share.threads);
     this.#number = share.thread;
@@ -69,6 +69,7 @@ export class Loader {
       clients: this.#clients,
       run: async (client, session) =>
         this.#isEnding ? null : this.#session(client, this.#clock.milliseconds(), session),
+      signal: this.#ending.signal,
     });
   }
 
@@ -85,7 +86,7 @@ export class Loader {
 
   /** No session begins any more; what is only held ends. */
   stop(): void {
-    this.#isEnding = true;
+    this.#ending.abort();
     if (this.#timer !== null) clearTimeout(this.#timer);
     for (const { line } of this.#open) line.release();
     this.#checkOver();
@@ -151,7 +152,12 @@ export class Loader {
     this.#open.add(job);
     const outcome = await runSession(session, job);
     this.#open.delete(job);
+    this.#play.ended?.(job, outcome);
     return outcome;
+  }
+
+  get #isEnding(): boolean {
+    return this.#ending.signal.aborted;
   }
 
   async #runBeside(): Promise<void> {

@@ -70,7 +70,7 @@ export const run: Run = async (asked, watch) => {
       harness: harnessOf(crew, plan, seconds),
       target: null,
       agreements: [],
-      findings: recipe.findings?.(plan, tally.notes) ?? [],
+      findings: recipe.findings?.(plan, tally, seconds) ?? [],
     };
   } finally {
     await crew.close();

@@ -10,7 +10,7 @@ import { churn } from "./scenarios/churn.ts";
 import { idle } from "./scenarios/idle.ts";
 import { smtp } from "./scenarios/smtp.ts";
 import type { Job, Outcome } from "./session.ts";
-import type { Notes } from "./tally.ts";
+import type { Tally } from "./tally.ts";
 
 /** A thread, as a scenario sees it. */
 export interface Stage {
@@ -22,6 +22,8 @@ export interface Stage {
    * any more.
    */
   run(client: Client, session: Session): Promise<Outcome | null>;
+  /** Aborted when nothing is begun any more. */
+  readonly signal: AbortSignal;
 }
 
 /** It returns when all went as it should; everything else is thrown by the job and by its line. */
@@ -32,15 +34,19 @@ export interface Play {
   readonly session: Session;
   /** Sessions at a pace of their own: called once, when the first of the others is due. The run waits for its end. */
   readonly beside?: () => Promise<void>;
+  /** Hears of every session when it has ended. */
+  readonly ended?: (job: Job, outcome: Outcome) => void;
 }
 
 export interface Recipe {
   /** What of the plan it does not leave to others. */
   readonly shape?: (plan: Plan) => Plan;
+  /** How many clients come only where `run` has them: those whose places in the population are the first. */
+  readonly reserved?: (plan: Plan) => number;
   /** In each thread, before its first session. */
   readonly prepare: (stage: Stage) => Play;
-  /** What the threads' notes (`Tally.note`), summed, say. */
-  readonly findings?: (plan: Plan, notes: Notes) => Finding[];
+  /** What the threads' tallies, as one, say. */
+  readonly findings?: (plan: Plan, tally: Tally, seconds: number) => Finding[];
 }
 
 /** A scenario that is not here cannot be run. */

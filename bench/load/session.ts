@@ -6,7 +6,7 @@ import type { Clock } from "../../src/clock.ts";
 import type { Client } from "./clients.ts";
 import { Fault, type Line } from "./line.ts";
 import type { Plan } from "./plan.ts";
-import type { Phase } from "./result.ts";
+import type { FaultKind, Phase } from "./result.ts";
 import type { Tally } from "./tally.ts";
 
 /** - `done`: it went as it should. `turnedAway`: by the target's greeting. `failed`: by a fault. */
@@ -33,6 +33,8 @@ export class Job {
   readonly dueMs: number;
   readonly #clock: Clock;
   #phase: Phase = "connect";
+  #words = "";
+  #fault: FaultKind | null = null;
 
   constructor({ plan, client, dueMs, clock, line, tally }: JobOptions) {
     this.plan = plan;
@@ -46,6 +48,16 @@ export class Job {
   /** What it is at, or where it ended. */
   get current(): Phase {
     return this.#phase;
+  }
+
+  /** The last reply, its code first; empty where there was none. */
+  get words(): string {
+    return this.#words;
+  }
+
+  /** What ended it, if that was a fault. */
+  get fault(): FaultKind | null {
+    return this.#fault;
   }
 
   get nowMs(): number {
@@ -78,7 +90,14 @@ export class Job {
 
   /** Counts a reply, in the phase that it came in. */
   heard(code: string, text: string): void {
+    this.#words = `${code} ${text}`;
     this.tally.reply(this.#phase, code, text);
+  }
+
+  /** Counts what has ended it. */
+  failed(fault: FaultKind): void {
+    this.#fault = fault;
+    this.tally.fault(this.#phase, fault);
   }
 
   /** Ends the session: the target does not want this client. */
@@ -113,9 +132,9 @@ export async function runSession(session: (job: Job) => Promise<void>, job: Job)
   return outcome;
 }
 
-function outcomeOf(thrown: unknown, { tally, current }: Job): Outcome {
+function outcomeOf(thrown: unknown, job: Job): Outcome {
   if (thrown instanceof TurnedAway) return "turnedAway";
   if (!(thrown instanceof Fault)) throw thrown;
-  tally.fault(current, thrown.kind);
+  job.failed(thrown.kind);
   return "failed";
 }

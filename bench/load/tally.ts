@@ -27,6 +27,9 @@ const SEEN_MAX = 1000;
 /** A count for each try of some clients, say. */
 const NOTES_MAX = 1000;
 
+/** More than any scenario compares. */
+const ASIDES_MAX = 10;
+
 /** As much as is told of a reply's text. */
 const TEXT_LENGTH_MAX = 120;
 
@@ -50,6 +53,7 @@ export interface TallyData {
   readonly replies: readonly ReplyCount[];
   readonly faults: readonly FaultCount[];
   readonly notes: Notes;
+  readonly asides: ReadonlyMap<string, RecordableHistogram>;
 }
 
 type Mutable<Kind> = { -readonly [Name in keyof Kind]: Kind[Name] };
@@ -63,6 +67,7 @@ export class Tally {
   readonly #seen = new Map<string, Mutable<ReplyCount>>();
   readonly #faults = new Map<string, Mutable<FaultCount>>();
   readonly #notes = new Map<string, number>();
+  readonly #asides = new Map<string, RecordableHistogram>();
 
   time(phase: Phase, milliseconds: number): void {
     let histogram = this.#times[phase];
@@ -100,6 +105,11 @@ export class Tally {
     this.#notes.set(name, (this.#notes.get(name) ?? 0) + count);
   }
 
+  /** Times that a scenario compares, by names of its own. */
+  aside(what: string, milliseconds: number): void {
+    record(this.#asideOf(what), milliseconds);
+  }
+
   add(other: TallyData): void {
     addCounts(this.counts, other.counts);
     for (const [phase, histogram] of timesOf(other.times)) {
@@ -110,12 +120,13 @@ export class Tally {
     for (const { phase, code, text, count } of other.replies) this.#kindOf(phase, code, text).count += count;
     for (const { phase, kind, count } of other.faults) this.fault(phase, kind, count);
     for (const [what, count] of other.notes) this.note(what, count);
+    for (const [what, histogram] of other.asides) this.#asideOf(what).add(histogram);
   }
 
   /** Its histograms are this one's own still: it is the last thing to be asked of a thread's. */
   data(): TallyData {
     const { counts, replies, faults, notes } = this;
-    return { counts: { ...counts }, times: this.#times, replies, faults, notes };
+    return { counts: { ...counts }, times: this.#times, replies, faults, notes, asides: this.#asides };
   }
 
   get latencies(): Partial<Record<Phase, Latency>> {
@@ -135,6 +146,19 @@ export class Tally {
 
   get notes(): Notes {
     return this.#notes;
+  }
+
+  /** Null where nothing was timed under that name. */
+  asideLatency(what: string): Latency | null {
+    const histogram = this.#asides.get(what);
+    return histogram === undefined ? null : latencyOf(histogram);
+  }
+
+  #asideOf(what: string): RecordableHistogram {
+    const name = this.#asides.has(what) || this.#asides.size < ASIDES_MAX ? what : "other";
+    const histogram = this.#asides.get(name) ?? newHistogram();
+    this.#asides.set(name, histogram);
+    return histogram;
   }
 
   #kindOf(phase: Phase, code: string, text: string): Mutable<ReplyCount> {
