@@ -9,7 +9,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { StandInLapi } from "./harness/lapi.ts";
-import { cpuNs, loadCore, pinSelf, proxyCore } from "./harness/process.ts";
+import { cpuNs } from "./harness/proc.ts";
+import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
 import { type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
 import { runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";

@@ -9,7 +9,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { DELTA, StandInLapi } from "./harness/lapi.ts";
-import { loadCore, pinSelf, proxyCore, residentBytes } from "./harness/process.ts";
+import { residentBytes } from "./harness/proc.ts";
+import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
 import { startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
 import { runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";

@@ -4,7 +4,8 @@
  *
  *     node bench/bulk.ts [ROUNDS]
  */
-import { cpuMs, loadCore, pinSelf, proxyCore } from "./harness/process.ts";
+import { cpuMs } from "./harness/proc.ts";
+import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
 import { type Name, type ProxyProcess, type Route, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
 import { openings } from "./harness/talk.ts";

@@ -7,7 +7,8 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { cpuNs, loadCore, pinSelf, proxyCore } from "./harness/process.ts";
+import { cpuNs } from "./harness/proc.ts";
+import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
 import { type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
 

@@ -6,7 +6,8 @@
  *
  * The load is a closed loop, so that neither proxy ever has a queue that the other has not.
  */
-import { cpuMs, loadCore, pinSelf, proxyCore } from "./harness/process.ts";
+import { cpuMs } from "./harness/proc.ts";
+import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
 import { type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
 import { runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";

@@ -4,7 +4,8 @@
  *
  *     node bench/data.ts [ROUNDS]
  */
-import { cpuMs, loadCore, pinSelf, proxyCore } from "./harness/process.ts";
+import { cpuMs } from "./harness/proc.ts";
+import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
 import { type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
 import { runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";

@@ -10,7 +10,7 @@
  */
 import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
-import { cpuMs } from "./harness/process.ts";
+import { cpuMs } from "./harness/proc.ts";
 import { type ProxyProcess, type Route, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
 import { runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";

@@ -7,7 +7,8 @@
  * The clients see to it that both agree on the same version, cipher and group.
  */
 import { type KeyKind, makeCertificate } from "./harness/certificate.ts";
-import { cpuMs, loadCore, pinSelf, proxyCore } from "./harness/process.ts";
+import { cpuMs } from "./harness/proc.ts";
+import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
 import { type Name, type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
 import { type Begin, runSessions, startMailServer } from "./harness/sessions.ts";

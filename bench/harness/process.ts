@@ -1,10 +1,9 @@
 /**
- * The processes that are measured: children on cores of their own, and what the kernel says of them (proc(5)).
+ * The processes that are measured: children on cores of their own.
  *
  * A child is ended by its pid, at the latest when the bench itself ends. Nothing here knows what a child does.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
 export interface Child {
@@ -21,9 +20,6 @@ export type Cores = "all" | number;
 /** The proxy has the first core for itself, and load and back end share the second; on a single core all share that. */
 export const proxyCore = 0;
 export const loadCore = Math.min(1, availableParallelism() - 1);
-
-/** What a tick of the kernel's clock is worth to user space: USER_HZ, 100 on every Linux in use. */
-const TICK_MS = 10;
 
 /** A proxy that was told to end at once takes no longer than that. */
 const STOP_MS = 5000;
@@ -68,26 +64,4 @@ export function pinSelf(core: number): void {
   for (let attempt = 1; spawnSync("taskset", words).status !== 0; attempt++) {
     if (attempt === PIN_ATTEMPTS) throw new Error(`taskset ${words.join(" ")} fails`);
   }
-}
-
-/** What all threads of a process have used so far, in user and in kernel mode. */
-export function cpuMs(pid: number): { readonly userMs: number; readonly systemMs: number } {
-  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-  // The second field is a name in parentheses, which may hold spaces; utime and stime are the 14th and 15th.
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return { userMs: Number(fields[11]) * TICK_MS, systemMs: Number(fields[12]) * TICK_MS };
-}
-
-/** What all threads of a process that still are have used so far, as exactly as the scheduler counts. */
-export function cpuNs(pid: number): number {
-  const tasks = `/proc/${pid}/task`;
-  const used = (task: string) => Number(readFileSync(`${tasks}/${task}/schedstat`, "latin1").split(" ")[0]);
-  return readdirSync(tasks).reduce((sum, task) => sum + used(task), 0);
-}
-
-/** What of a process lies in memory. */
-export function residentBytes(pid: number): number {
-  const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"));
-  if (match === null) throw new Error(`process ${pid} is gone`);
-  return Number(match[1]) * 1024;
 }
