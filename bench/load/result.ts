@@ -89,6 +89,7 @@ export interface Counts {
   readonly open: number;
   /** Messages that the target took (its final 250), or that were fetched whole. */
   readonly messages: number;
+  /** Both ways without PROXY headers, and of TLS what is inside, so that a target that reads its sessions has the same. */
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
