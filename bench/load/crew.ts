@@ -24,9 +24,10 @@ export class Crew {
   /** What all threads' sessions came to, once they are `over`. */
   readonly tally = new Tally();
   readonly lateness = newHistogram();
+  /** Rejects, as `over` does, with what kept a thread from it. */
+  readonly ready: Promise<void>;
   readonly over: Promise<void>;
   cpuUs = 0;
-  readonly #ready: Promise<void>;
   readonly #members: readonly Member[];
   #recent = newHistogram();
   #readyCount = 0;
@@ -40,7 +41,7 @@ export class Crew {
     const failed = new Promise<never>((_, reject) => {
       this.#fail = reject;
     });
-    this.#ready = Promise.race([failed, new Promise<void>((resolve) => (this.#whenReady = resolve))]);
+    this.ready = Promise.race([failed, new Promise<void>((resolve) => (this.#whenReady = resolve))]);
     this.over = Promise.race([failed, new Promise<void>((resolve) => (this.#whenOver = resolve))]);
     // Where no thread ever begins, nobody waits for their end.
     this.over.catch(() => {});
@@ -51,9 +52,8 @@ export class Crew {
     this.#deadline = this.#expect("be ready", START_MS);
   }
 
-  /** All threads are there, and begin. @throws Error where one cannot. */
-  async begin(): Promise<void> {
-    await this.#ready;
+  /** Once they are ready. */
+  begin(): void {
     clearTimeout(this.#deadline);
     this.#order("begin");
   }

@@ -137,7 +137,8 @@ export class Line implements ConnectionOwner {
 
   onConnect(connection: Connection): void {
     const { opening } = this.#options;
-    if (connection.tls === null && opening.length > 0) this.send(opening);
+    // It is the load balancer's, so to say, and no byte of the session's.
+    if (connection.tls === null) connection.write(opening);
     connection.start();
     this.#isConnected = true;
     this.#look();

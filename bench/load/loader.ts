@@ -17,8 +17,8 @@ import { Job, type Outcome, runSession } from "./session.ts";
 import { newHistogram, record, Tally } from "./tally.ts";
 
 /**
- * All threads' sessions at the same time: half of what Linux has of ports for connections to one place. What is due beyond
- * it begins late, and counts from when it was due all the same.
+ * All threads' sessions at the same time in an open loop: half of what Linux has of ports for connections to one place. What
+ * is due beyond it begins late, and counts from when it was due all the same. A closed loop is bounded by itself.
  */
 const OPEN_MAX = 14_000;
 
@@ -60,7 +60,8 @@ export class Loader {
     this.#clock = clock;
     this.#clients = new Clients(plan.clients, share, recipe.reserved?.(plan));
     this.#destination = { address: Address.parse(host)!, port };
-    this.#openMax = Math.ceil(OPEN_MAX / share.threads);
+    this.#openMax =
+      plan.pace.kind === "open" ? Math.ceil(OPEN_MAX / share.threads) : Number.POSITIVE_INFINITY;
     this.#number = share.thread;
     this.#sessionsLeft = ownOf(share, plan.sessionsMax);
     this.#play = recipe.prepare({
@@ -70,6 +71,7 @@ export class Loader {
       run: async (client, session) =>
         this.#isEnding ? null : this.#session(client, this.#clock.milliseconds(), session),
       signal: this.#ending.signal,
+      tally: this.tally,
     });
   }
 

@@ -7,6 +7,7 @@ import type { Pace, Plan } from "./plan.ts";
 import type { Harness, Result, Sample } from "./result.ts";
 import { recipes } from "./scenario.ts";
 import { latencyOf, openOf } from "./tally.ts";
+import { Target } from "./target.ts";
 
 /** What is watched beside the sessions themselves, and who watches. */
 export interface Watch {
@@ -41,41 +42,78 @@ export const run: Run = async (asked, watch) => {
   const recipe = recipes[asked.scenario];
   if (recipe === undefined) throw new Error(`there is no scenario ${asked.scenario}`);
   const plan = withUsefulThreads(recipe.shape?.(asked) ?? asked);
+  const target = new Target(watch);
   const crew = new Crew(plan);
-  const samples: Sample[] = [];
   try {
-    await crew.begin();
+    await crew.ready;
+    await target.begin();
     const startedAt = new Date().toISOString();
-    const beganMs = performance.now();
-    const sample = () => {
-      const taken = sampleOf(crew, performance.now() - beganMs);
-      samples.push(taken);
-      watch.onSample(taken);
-    };
-    const timer = setInterval(sample, SAMPLE_MS);
-    const end = await lastly(crew, plan, watch.signal).finally(() => clearInterval(timer));
-    const seconds = (performance.now() - beganMs) / 1000;
-    sample();
+    const sampler = new Sampler(crew, target, watch);
+    crew.begin();
+    const end = await lastly(crew, plan, watch.signal).finally(() => sampler.stop());
     const { tally } = crew;
+    const { replies, faults, latencies } = tally;
+    const { seconds, samples } = sampler;
+    const counts = { ...tally.counts, open: openOf(tally.counts) };
+    const theirs = await target.end({ plan, counts, replies, faults });
     return {
       plan,
       startedAt,
       seconds,
       wasStopped: end === "stopped",
-      counts: { ...tally.counts, open: openOf(tally.counts) },
-      latencies: tally.latencies,
-      replies: tally.replies,
-      faults: tally.faults,
+      counts,
+      latencies,
+      replies,
+      faults,
       samples,
       harness: harnessOf(crew, plan, seconds),
-      target: null,
-      agreements: [],
-      findings: recipe.findings?.(plan, tally, seconds) ?? [],
+      ...theirs,
+      findings: [...tally.findings, ...(recipe.findings?.(plan, tally, seconds) ?? []), ...theirs.findings],
     };
   } finally {
     await crew.close();
   }
 };
+
+/** Looks once a second how far the run is, and a last time when it is over. */
+class Sampler {
+  readonly samples: Sample[] = [];
+  readonly #crew: Crew;
+  readonly #target: Target;
+  readonly #watch: Watch;
+  readonly #beganMs = performance.now();
+  readonly #timer = setInterval(() => this.#take(), SAMPLE_MS);
+  #atMs = 0;
+
+  constructor(crew: Crew, target: Target, watch: Watch) {
+    this.#crew = crew;
+    this.#target = target;
+    this.#watch = watch;
+  }
+
+  /** From its making to the last sample. */
+  get seconds(): number {
+    return this.#atMs / 1000;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#take();
+  }
+
+  #take(): void {
+    const lastMs = this.#atMs;
+    this.#atMs = performance.now() - this.#beganMs;
+    const { counts } = this.#crew;
+    const { begun, done, turnedAway, failed } = counts;
+    const open = openOf(counts);
+    const { p50Us, p99Us } = latencyOf(this.#crew.takeRecent());
+    const theirs = this.#target.read((this.#atMs - lastMs) / 1000, open);
+    const sample = { atMs: this.#atMs, begun, done, turnedAway, failed, open, p50Us, p99Us, ...theirs };
+    this.samples.push(sample);
+    this.#watch.onSample(sample);
+  }
+}
 
 /** A thread without a place for a session would wait for one until the run's end. */
 function withUsefulThreads(plan: Plan): Plan {
@@ -106,14 +144,6 @@ async function firstOf(crew: Crew, durationMs: number, signal: AbortSignal): Pro
     clearTimeout(timer);
     signal.removeEventListener("abort", stop);
   }
-}
-
-function sampleOf(crew: Crew, atMs: number): Sample {
-  const { counts } = crew;
-  const { begun, done, turnedAway, failed } = counts;
-  const open = openOf(counts);
-  const { p50Us, p99Us } = latencyOf(crew.takeRecent());
-  return { atMs, begun, done, turnedAway, failed, open, p50Us, p99Us, targetCpu: null, targetBytes: null };
 }
 
 function harnessOf(crew: Crew, { threads, pace }: Plan, seconds: number): Harness {

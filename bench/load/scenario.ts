@@ -24,6 +24,7 @@ export interface Stage {
   run(client: Client, session: Session): Promise<Outcome | null>;
   /** Aborted when nothing is begun any more. */
   readonly signal: AbortSignal;
+  readonly tally: Tally;
 }
 
 /** It returns when all went as it should; everything else is thrown by the job and by its line. */

@@ -9,6 +9,7 @@ import {
   type Counts,
   type FaultCount,
   type FaultKind,
+  type Finding,
   type Latency,
   PHASES,
   type Phase,
@@ -53,6 +54,7 @@ export interface TallyData {
   readonly replies: readonly ReplyCount[];
   readonly faults: readonly FaultCount[];
   readonly notes: Notes;
+  readonly findings: readonly Finding[];
   readonly asides: ReadonlyMap<string, RecordableHistogram>;
 }
 
@@ -60,6 +62,8 @@ type Mutable<Kind> = { -readonly [Name in keyof Kind]: Kind[Name] };
 
 export class Tally {
   readonly counts = noCounts();
+  /** What a scenario has found by itself: as many as it has questions. */
+  readonly findings: Finding[] = [];
   readonly #times: Times = {};
   /** The sessions' times since they were taken last. */
   #recent = newHistogram();
@@ -120,13 +124,22 @@ export class Tally {
     for (const { phase, code, text, count } of other.replies) this.#kindOf(phase, code, text).count += count;
     for (const { phase, kind, count } of other.faults) this.fault(phase, kind, count);
     for (const [what, count] of other.notes) this.note(what, count);
+    this.findings.push(...other.findings);
     for (const [what, histogram] of other.asides) this.#asideOf(what).add(histogram);
   }
 
   /** Its histograms are this one's own still: it is the last thing to be asked of a thread's. */
   data(): TallyData {
-    const { counts, replies, faults, notes } = this;
-    return { counts: { ...counts }, times: this.#times, replies, faults, notes, asides: this.#asides };
+    const { counts, replies, faults, notes, findings } = this;
+    return {
+      counts: { ...counts },
+      times: this.#times,
+      replies,
+      faults,
+      notes,
+      findings,
+      asides: this.#asides,
+    };
   }
 
   get latencies(): Partial<Record<Phase, Latency>> {

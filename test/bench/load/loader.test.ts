@@ -72,25 +72,35 @@ t.test("Loader has as many sessions open as it was asked for when the loop is cl
   t.equal(most, 7);
 });
 
-t.test("Loader begins what is due only as others end when too many are open", async (t) => {
-  const upstream = await startUpstream(t, { script: (end) => end.send("554 no\r\n") });
-  const plan = planOf(upstream.port, {
-    pace: { kind: "open", ratePerSecond: 14e6, rampMs: 0 },
-    sessionsMax: 14_000 * 5,
-  });
-  // Of so many threads each may have one session open.
-  const share = { thread: 0, threads: 14_000 };
-  const loader = new Loader({ plan, share, clock: systemClock, recipe: recipes.churn! });
-  let most = 0;
-  const watch = setInterval(() => {
-    most = Math.max(most, openOf(loader.tally.counts));
-  });
-  await loader.start();
-  clearInterval(watch);
-  t.match(loader.tally.counts, { begun: 5, turnedAway: 5 });
-  t.ok(most <= 1, `${most} at once`);
-  t.equal(latencyOf(loader.lateness).count, 5);
-});
+t.test(
+  "Loader begins what is due only as others end, and counts the wait, when too many are open",
+  async (t) => {
+    const greetingMs = 40;
+    let open = 0;
+    let most = 0;
+    const upstream = await startUpstream(t, {
+      script: async (end) => {
+        most = Math.max(most, ++open);
+        setTimeout(() => end.send("220 mx\r\n"), greetingMs);
+        await end.line();
+        open--;
+        end.send("221 bye\r\n");
+        end.end();
+      },
+    });
+    // Of so many threads each may have one session open, and has one due in each millisecond.
+    const share = { thread: 0, threads: 14_000 };
+    const pace = { kind: "open", ratePerSecond: 14e6, rampMs: 0 } as const;
+    const plan = planOf(upstream.port, { pace, sessionsMax: 14_000 * 5 });
+    const loader = new Loader({ plan, share, clock: systemClock, recipe: recipes.churn! });
+    await loader.start();
+    t.match(loader.tally.counts, { begun: 5, done: 5 });
+    t.equal(most, 1);
+    const { maxUs } = loader.tally.latencies.session!;
+    t.ok(maxUs > 4.5 * greetingMs * 1000, `the last one took ${maxUs}`);
+    t.ok(latencyOf(loader.lateness).maxUs > 3.5 * greetingMs * 1000, "as it began so late");
+  },
+);
 
 t.test("Loader begins none and waits for those that are open when it is stopped", async (t) => {
   const server = await startSmtp(t);
@@ -126,10 +136,11 @@ t.test("Loader runs sessions beside its pace when a scenario has some, and waits
   const outcomes: unknown[] = [];
   let loader: Loader | null = null;
   const recipe: Recipe = {
-    prepare: ({ clients, run }) => ({
+    prepare: (stage) => ({
       session: async () => {},
       beside: async () => {
-        const { session } = recipes.churn!.prepare({ ...stage, clients, run });
+        const { clients, run } = stage;
+        const { session } = recipes.churn!.prepare(stage);
         for (let index = 0; index < 3; index++) outcomes.push(await run(clients.at(index, 0), session));
         loader!.stop();
         outcomes.push(await run(clients.at(3, 0), session));
@@ -137,7 +148,6 @@ t.test("Loader runs sessions beside its pace when a scenario has some, and waits
     }),
   };
   const plan = planOf(server.port, { sessionsMax: 1 });
-  const stage = { plan, share: { thread: 0, threads: 1 } };
   loader = loaderOf(plan, recipe);
   await loader.start();
   t.strictSame(outcomes, ["done", "done", "done", null]);

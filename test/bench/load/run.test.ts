@@ -111,3 +111,21 @@ t.test("run uses no more threads than have something to do when it is asked for 
   const result = await within(15, planOf(server.port, { pace, threads: 4, sessionsMax: 6 }));
   t.match(result, { counts: { begun: 6, done: 6 }, harness: { threads: 1 }, plan: { threads: 1 } });
 });
+
+t.test("run reads the target's process, and says what it cannot read, when it is asked to", async (t) => {
+  const server = await startSmtp(t);
+  // The target is this process.
+  const watch = unwatched({ pid: process.pid, metricsUrl: `http://127.0.0.1:${await deafPort()}/metrics` });
+  const { target, samples, agreements, findings } = await within(15, planOf(server.port), watch);
+  t.ok(target!.before.residentBytes > 1e7 && target!.peak.residentBytes >= target!.before.residentBytes);
+  t.ok(target!.cpuUsPerSession! > 0);
+  t.ok(samples.at(-1)!.targetBytes! > 1e7);
+  t.strictSame(agreements, []);
+  t.strictSame(
+    [...new Set(findings.map(({ what, isWell }) => `${what} ${isWell}`))],
+    ["the target's metrics false"],
+  );
+  const gone = await within(15, planOf(server.port), unwatched({ pid: 2 ** 22 + 1 }));
+  t.equal(gone.target, null);
+  t.match(gone.findings, [{ what: "the target's process", isWell: false }]);
+});

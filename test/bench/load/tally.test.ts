@@ -127,6 +127,8 @@ t.test("Tally has the sum of all when others are added", async (t) => {
     tally.reply("quit", "221", "Bye");
     tally.fault("data", "timeout");
     tally.note("first refusal", part);
+    tally.aside("others", part);
+    tally.findings.push({ what: `trick ${part}`, outcome: "refused", isWell: true });
     return tally;
   });
   const sum = new Tally();
@@ -138,4 +140,10 @@ t.test("Tally has the sum of all when others are added", async (t) => {
   t.strictSame(sum.replies, [{ phase: "quit", code: "221", text: "Bye", count: 3 }]);
   t.strictSame(sum.faults, [{ phase: "data", kind: "timeout", count: 3 }]);
   t.equal(sum.notes.get("first refusal"), 6);
+  t.equal(sum.asideLatency("others")?.count, 3);
+  t.equal(sum.asideLatency("nobody"), null);
+  t.strictSame(
+    sum.findings.map(({ what }) => what),
+    ["trick 1", "trick 2", "trick 3"],
+  );
 });
