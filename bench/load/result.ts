@@ -6,7 +6,8 @@ import type { Plan } from "./plan.ts";
 
 /**
  * The steps of a session that are timed apart, in their usual order. `session` is the whole of it, in an open loop from when
- * it was meant to begin. `data` is the sending of a message, `final` the wait for the reply that takes it.
+ * it was meant to begin. `data` is the sending of a message, `final` the wait for the reply that takes it. What ended in a
+ * fault has no time, nor has a session that was turned away: they are counted, and would only make the others look better.
  */
 export const PHASES = [
   "connect",
