@@ -9,16 +9,7 @@
  * - `login`: refused, or called off.
  * - `closed`: the end without QUIT or LOGOUT. `broken`: a reset, or another error of the network.
  */
-export const SINK_FAULTS = [
-  "header",
-  "tls",
-  "line",
-  "command",
-  "order",
-  "login",
-  "closed",
-  "broken",
-] as const;
+const SINK_FAULTS = ["header", "tls", "line", "command", "order", "login", "closed", "broken"] as const;
 
 export type SinkFault = (typeof SINK_FAULTS)[number];
 

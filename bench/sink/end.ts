@@ -41,7 +41,7 @@ export class ContentEnd {
 /** Behind an end that lies in the chunk from `from` on. */
 function endIn(chunk: Uint8Array, from: number): number | null {
   const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-  let dot = bytes.indexOf(DOT_LINE, from + 2, "latin1");
+  let dot = bytes.indexOf(DOT_LINE, from, "latin1");
   while (dot >= 0 && (bytes[dot - 1] !== LF || bytes[dot - 2] !== CR))
     dot = bytes.indexOf(DOT_LINE, dot + 1, "latin1");
   return dot < 0 ? null : dot + DOT_LINE.length;

@@ -56,6 +56,7 @@ export class HeaderReader {
 
 /** By its first bytes; no command begins with either. */
 function kindOf(bytes: Uint8Array): HeaderKind {
+  if (bytes.length === 0) return "auto";
   if (begins(bytes, SIGNATURE_2)) return "v2";
   if (!begins(bytes, SIGNATURE_1)) return "off";
   return bytes.length < SIGNATURE_1.length ? "auto" : "v1";

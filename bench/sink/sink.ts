@@ -105,6 +105,8 @@ class Member {
   readonly #listening = Promise.withResolvers<number>();
   readonly #asked = new Map<number, PromiseWithResolvers<Report>>();
   #number = 0;
+  /** Why it is no more. */
+  #death: Error | null = null;
 
   constructor(data: ThreadData) {
     this.#worker = new Worker(new URL("./thread.ts", import.meta.url), { workerData: data });
@@ -119,6 +121,7 @@ class Member {
   }
 
   ask(wantsIdentities: boolean): Promise<Report> {
+    if (this.#death !== null) return Promise.reject(this.#death);
     const number = this.#number++;
     const asked = Promise.withResolvers<Report>();
     this.#asked.set(number, asked);
@@ -144,6 +147,7 @@ class Member {
   }
 
   #fail(error: Error): void {
+    this.#death ??= error;
     this.#listening.reject(error);
     for (const asked of this.#asked.values()) asked.reject(error);
   }
