@@ -170,8 +170,9 @@ t.test("startSink sends large messages whole when the client reads slowly", asyn
   const sink = await start(t, { protocol: "imap", messageBytes });
   const end = await End.connect(t, { port: sink.port });
   end.pause();
-  end.send(`a LOGIN u p\r\nb SELECT INBOX\r\n${"c FETCH 1 BODY[]\r\n".repeat(3)}d NOOP\r\ne LOGOUT\r\n`);
+  end.send(`a LOGIN u p\r\nb SELECT INBOX\r\n${"c FETCH 1 BODY[]\r\n".repeat(3)}d NOOP\r\n`);
   await until("what was asked for", async () => (await sink.counts()).fetches === 3);
+  end.send("e LOGOUT\r\n");
   end.resume();
   const said = await end.rest();
   const bodies = said.split(`BODY[] {${messageBytes}}\r\n`).slice(1);
