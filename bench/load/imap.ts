@@ -8,6 +8,9 @@ const TAG = "a";
 /** A literal is read in such pieces, each under a deadline. */
 const PIECE_BYTES = 1024 * 1024;
 
+/** A mail as a literal, or, short as it may be, quoted; not NIL. */
+const BODY = /[ (]BODY\[\] [{"]/i;
+
 /** Connects, and hears the greeting. */
 export async function greet(job: Job): Promise<void> {
   await job.open();
@@ -26,16 +29,20 @@ export function command(
   job: Job,
   phase: Phase,
   words: string,
-  heard: (line: string) => void = () => {},
+  heard?: (line: string) => void,
 ): Promise<void> {
   return job.phase(phase, async () => {
     job.line.send(`${TAG} ${words}\r\n`);
-    await completion(job, heard);
+    await responses(job, "completion", heard);
   });
 }
 
-/** Reads responses up to the one that completes the command. */
-export async function completion(job: Job, heard: (line: string) => void): Promise<void> {
+/** Reads responses up to the one that completes the command, or asks for more of it. */
+async function responses(
+  job: Job,
+  last: "completion" | "continuation",
+  heard: (line: string) => void = () => {},
+): Promise<void> {
   for (;;) {
     const line = await job.line.line();
     const [, status, text] = /^a (OK|NO|BAD) ?(.*)$/is.exec(line) ?? [];
@@ -43,6 +50,7 @@ export async function completion(job: Job, heard: (line: string) => void): Promi
       job.heard(status.toUpperCase(), text);
       return status.toUpperCase() === "OK" ? undefined : job.refuse();
     }
+    if (last === "continuation" && line.startsWith("+")) return;
     if (!line.startsWith("* ")) return job.garbled();
     if (/^\* BYE /i.test(line) && job.current !== "quit") {
       job.heard("BYE", line.slice("* BYE ".length));
@@ -72,6 +80,28 @@ export async function enter(job: Job): Promise<void> {
   }
   if (login !== null) await command(job, "login", `LOGIN ${quoted(login.user)} ${quoted(login.password)}`);
   await command(job, "select", "SELECT INBOX");
+}
+
+/** The mailbox's first mail, whole. Nothing of it is kept; without one the session is over. */
+export async function fetch(job: Job): Promise<void> {
+  let isThere = false;
+  await command(job, "fetch", "FETCH 1 BODY.PEEK[]", (line) => {
+    isThere ||= BODY.test(line);
+  });
+  if (!isThere) job.refuse();
+  job.tally.counts.messages++;
+}
+
+/** Waits for so long to be told of what is new (RFC 9051 6.3.13), or until the run ends. */
+export function idle(job: Job, milliseconds: number): Promise<void> {
+  return job.phase("idle", async () => {
+    const { line } = job;
+    line.send(`${TAG} IDLE\r\n`);
+    await responses(job, "continuation");
+    await line.hold(milliseconds);
+    line.send("DONE\r\n");
+    await responses(job, "completion");
+  });
 }
 
 /** RFC 9051 4.3. */

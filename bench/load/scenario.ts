@@ -5,9 +5,12 @@
 import type { Client, Clients, Share } from "./clients.ts";
 import type { Plan, Scenario } from "./plan.ts";
 import type { Finding } from "./result.ts";
+import { bans } from "./scenarios/bans.ts";
 import { bulk } from "./scenarios/bulk.ts";
 import { churn } from "./scenarios/churn.ts";
+import { hammer } from "./scenarios/hammer.ts";
 import { idle } from "./scenarios/idle.ts";
+import { imap } from "./scenarios/imap.ts";
 import { smtp } from "./scenarios/smtp.ts";
 import type { Job, Outcome } from "./session.ts";
 import type { Tally } from "./tally.ts";
@@ -51,4 +54,12 @@ export interface Recipe {
 }
 
 /** A scenario that is not here cannot be run. */
-export const recipes: Partial<Readonly<Record<Scenario, Recipe>>> = { smtp, churn, bulk, idle };
+export const recipes: Partial<Readonly<Record<Scenario, Recipe>>> = {
+  smtp,
+  imap,
+  churn,
+  bulk,
+  idle,
+  hammer,
+  bans,
+};

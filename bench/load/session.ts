@@ -22,6 +22,12 @@ export interface JobOptions {
   readonly tally: Tally;
 }
 
+/** As it is counted: see `ReplyCount`. */
+interface JobReply {
+  readonly code: string;
+  readonly text: string;
+}
+
 /** Thrown where the target's greeting is a refusal. */
 class TurnedAway {}
 
@@ -33,7 +39,7 @@ export class Job {
   readonly dueMs: number;
   readonly #clock: Clock;
   #phase: Phase = "connect";
-  #words = "";
+  #reply: JobReply | null = null;
   #fault: FaultKind | null = null;
 
   constructor({ plan, client, dueMs, clock, line, tally }: JobOptions) {
@@ -50,9 +56,9 @@ export class Job {
     return this.#phase;
   }
 
-  /** The last reply, its code first; empty where there was none. */
-  get words(): string {
-    return this.#words;
+  /** The last that was heard. */
+  get reply(): JobReply | null {
+    return this.#reply;
   }
 
   /** What ended it, if that was a fault. */
@@ -90,7 +96,7 @@ export class Job {
 
   /** Counts a reply, in the phase that it came in. */
   heard(code: string, text: string): void {
-    this.#words = `${code} ${text}`;
+    this.#reply = { code, text };
     this.tally.reply(this.#phase, code, text);
   }
 

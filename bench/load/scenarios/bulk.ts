@@ -11,9 +11,6 @@ export const bulk: Recipe = {
 const download: Session = async (job) => {
   await imap.greet(job);
   await imap.enter(job);
-  for (let message = 0; message < job.plan.mail.messages; message++) {
-    await imap.command(job, "fetch", "FETCH 1 BODY.PEEK[]");
-    job.tally.counts.messages++;
-  }
+  for (let message = 0; message < job.plan.mail.messages; message++) await imap.fetch(job);
   await imap.logout(job);
 };
