@@ -25,12 +25,7 @@ export async function greet(job: Job): Promise<void> {
 }
 
 /** Says a command and awaits its completion, as one phase; `heard` is told each untagged line. NO and BAD end the session. */
-export function command(
-  job: Job,
-  phase: Phase,
-  words: string,
-  heard?: (line: string) => void,
-): Promise<void> {
+function command(job: Job, phase: Phase, words: string, heard?: (line: string) => void): Promise<void> {
   return job.phase(phase, async () => {
     job.line.send(`${TAG} ${words}\r\n`);
     await responses(job, "completion", heard);

@@ -10,7 +10,10 @@ const WORDS_MAX = 3;
  * By its greeting's words, or by an end or a reset before them. Null when the client was let in, or could not have been: a
  * target that is not there keeps nobody out.
  */
-export function refusalOf({ reply, current, fault }: Job, outcome: Outcome): string | null {
+export function refusalOf(
+  { reply, current, fault }: Pick<Job, "reply" | "current" | "fault">,
+  outcome: Outcome,
+): string | null {
   if (outcome === "turnedAway" && reply !== null) return `${reply.code} ${commonText(reply.text)}`;
   const isEarly = current === "connect" || current === "tls" || current === "greeting";
   if (outcome === "failed" && isEarly && fault === "closed") return "an end without a word";
@@ -37,7 +40,7 @@ export function wordsFor(notes: Notes, who: string): Finding[] {
   const words = [...notes].filter(([what]) => what.startsWith(start)).sort(([, a], [, b]) => b - a);
   return words.slice(0, WORDS_MAX).map(([what, count]) => ({
     what: `${who}, refused by`,
-    outcome: `${what.slice(start.length)} (${count} times)`,
+    outcome: `${what.slice(start.length)} × ${count}`,
     isWell: null,
   }));
 }

@@ -105,6 +105,23 @@ t.test("Clients gives each connection another port when a client comes again", a
   t.equal(clients.at(0, 64_512).port, 1024);
 });
 
+t.test("Clients keeps its first ones back when they are reserved, but never all", async (t) => {
+  for (const distribution of ["uniform", "zipf"] as const) {
+    for (const [reserved, kept] of [
+      [0, 0],
+      [6, 6],
+      [8, 7],
+    ] as const) {
+      const plan = { ranges: ["203.0.113.0/29"], distribution, seed: 1 };
+      const clients = new Clients(plan, { thread: 0, threads: 1 }, reserved);
+      const drawn = new Set(Array.from({ length: 500 }, () => clients.next().index));
+      const free = Array.from({ length: 8 - kept }, (_, index) => kept + index);
+      t.strictSame([...drawn].toSorted(), free, `${distribution}, ${reserved} of 8`);
+      t.equal(clients.reserved, kept);
+    }
+  }
+});
+
 t.test("Clients throws when a range is none", async (t) => {
   t.throws(() => clientsOf(["203.0.113.0/33"]), {
     name: "RangeError",

@@ -41,7 +41,7 @@ for (const [protocol, words] of [
       "banned, turned away": [`${turnedAway} of ${turnedAway}`, true],
       "others, wrongly turned away": [`0 of ${done}`, true],
       "banned, turned away each second": [(turnedAway / seconds).toFixed(1), null],
-      "the banned, refused by": [`${words} (${turnedAway} times)`, null],
+      "the banned, refused by": [`${words} × ${turnedAway}`, null],
     });
     t.equal((await sinks[protocol].counts()).connections, done);
     const sources = (await sinks[protocol].identities()).map(({ proxy }) => proxy);

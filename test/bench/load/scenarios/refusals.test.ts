@@ -1,0 +1,34 @@
+/** Which endings of a session mean that the target kept its client out, and how that is told. */
+import t from "tap";
+import { keptOut, note, refusalOf, wordsFor } from "../../../../bench/load/scenarios/refusals.ts";
+import { Tally } from "../../../../bench/load/tally.ts";
+
+t.test("refusalOf tells how a client was kept out when it was", async (t) => {
+  const reply = { code: "421", text: "4.7.0 too many connections from 203.0.113.7" };
+  for (const [job, outcome, refusal] of [
+    [{ current: "greeting", reply, fault: null }, "turnedAway", "421 4.7.0 too many connections from #"],
+    [{ current: "connect", reply: null, fault: "reset" }, "failed", "a reset"],
+    [{ current: "tls", reply: null, fault: "closed" }, "failed", "an end without a word"],
+    [{ current: "greeting", reply: null, fault: "closed" }, "failed", "an end without a word"],
+    [{ current: "connect", reply: null, fault: "refused" }, "failed", null],
+    [{ current: "greeting", reply: null, fault: "timeout" }, "failed", null],
+    [{ current: "quit", reply, fault: "closed" }, "failed", null],
+    [{ current: "hello", reply, fault: "reset" }, "failed", null],
+    [{ current: "close", reply, fault: null }, "done", null],
+  ] as const) {
+    t.equal(refusalOf(job, outcome), refusal, JSON.stringify(job));
+  }
+});
+
+t.test("note is told in figures and words when clients of several kinds come", async (t) => {
+  const tally = new Tally();
+  const refusals = [null, "a", "b", "b", "c", "d", "d"];
+  for (const refusal of refusals) note(tally, "some", refusal);
+  note(tally, "others", null);
+  t.strictSame(keptOut(tally.notes, "some"), { out: 6, of: 7 });
+  t.strictSame(keptOut(tally.notes, "others"), { out: 0, of: 1 });
+  t.strictSame(keptOut(tally.notes, "nobody"), { out: 0, of: 0 });
+  const outcomes = wordsFor(tally.notes, "some").map(({ outcome }) => outcome);
+  t.strictSame(outcomes, ["b × 2", "d × 2", "a × 1"]);
+  t.strictSame(wordsFor(tally.notes, "others"), []);
+});
