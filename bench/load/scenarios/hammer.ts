@@ -69,11 +69,13 @@ class Hammering {
   }
 
   async run(): Promise<void> {
-    const { plan, signal } = this.#stage;
+    const { plan, signal, tally } = this.#stage;
     const calmMs = Math.min(plan.durationMs * CALM_SHARE, CALM_MS_MAX);
     // The run may end before.
     await sleep(calmMs, null, { signal }).catch(() => {});
+    if (signal.aborted) return;
     this.#stretch = "hammered";
+    tally.note(OFFENDER, this.#offenders.size);
     await Promise.all([...this.#offenders].map(([index, offender]) => this.#offend(index, offender)));
     this.#stretch = "over";
   }
@@ -101,7 +103,6 @@ class Hammering {
       offender.tries++;
       const answered = Promise.withResolvers<void>();
       const session = async (job: Job) => {
-        if (offender.tries === 1) job.tally.note(OFFENDER);
         await greet(job);
         answered.resolve();
         await through.promise;

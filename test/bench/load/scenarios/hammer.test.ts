@@ -3,6 +3,7 @@ import t from "tap";
 import { Clients } from "../../../../bench/load/clients.ts";
 import { run } from "../../../../bench/load/run.ts";
 import { hammer } from "../../../../bench/load/scenarios/hammer.ts";
+import { Tally } from "../../../../bench/load/tally.ts";
 import { startSink } from "../../../../bench/sink/sink.ts";
 import { deafPort } from "../../../live/upstream.ts";
 import { planOf, unwatched } from "../plans.ts";
@@ -91,7 +92,8 @@ t.test("hammer does not wait for the end of the calm when the run ends before", 
   const share = { thread: 0, threads: 1 };
   const clients = new Clients(plan.clients, share, plan.hammer.offenders);
   const run = () => Promise.reject(new Error("no session is to begin"));
-  const { beside } = hammer.prepare({ plan, share, clients, run, signal: AbortSignal.abort() });
+  const signal = AbortSignal.abort();
+  const { beside } = hammer.prepare({ plan, share, clients, run, signal, tally: new Tally() });
   const beganMs = performance.now();
   await beside?.();
   t.ok(performance.now() - beganMs < 10_000, "which is how long the calm is");
