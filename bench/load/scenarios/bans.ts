@@ -8,7 +8,7 @@ import type { Finding } from "../result.ts";
 import type { Recipe } from "../scenario.ts";
 import type { Tally } from "../tally.ts";
 import { churn } from "./churn.ts";
-import { keptOut, note, refusalOf, wordsFor } from "./refusals.ts";
+import { fatesOf, note, refusalOf, wordsFor } from "./refusals.ts";
 
 const BANNED = "the banned";
 const OTHERS = "others";
@@ -20,13 +20,13 @@ export const bans: Recipe = {
       ...churn.prepare(stage),
       ended: (job, outcome) => {
         const who = banned.contains(job.client.address) ? BANNED : OTHERS;
-        note(job.tally, who, refusalOf(job, outcome));
+        note(job.tally, who, outcome, refusalOf(job, outcome));
       },
     };
   },
   findings: (_plan: Plan, { notes }: Tally, seconds: number): Finding[] => {
-    const banned = keptOut(notes, BANNED);
-    const others = keptOut(notes, OTHERS);
+    const banned = fatesOf(notes, BANNED);
+    const others = fatesOf(notes, OTHERS);
     return [
       {
         what: "banned, turned away",

@@ -15,7 +15,7 @@ import type { Job, Outcome } from "../session.ts";
 import * as smtp from "../smtp.ts";
 import type { Notes, Tally } from "../tally.ts";
 import { churn } from "./churn.ts";
-import { keptOut, note, refusalOf, wordsFor } from "./refusals.ts";
+import { fatesOf, note, refusalOf, wordsFor } from "./refusals.ts";
 
 const OFFENDERS = "offenders";
 const OTHERS = "others";
@@ -84,7 +84,7 @@ class Hammering {
     const { tally, client } = job;
     const refusal = refusalOf(job, outcome);
     const offender = this.#offenders.get(client.index);
-    note(tally, offender === undefined ? OTHERS : OFFENDERS, refusal);
+    note(tally, offender === undefined ? OTHERS : OFFENDERS, outcome, refusal);
     if (offender === undefined) {
       if (outcome === "done") tally.aside(this.#stretch, job.nowMs - job.dueMs);
     } else if (refusal !== null && !offender.isRefused) {
@@ -117,7 +117,7 @@ class Hammering {
 }
 
 function limitFindings(notes: Notes): Finding[] {
-  const { out, of } = keptOut(notes, OFFENDERS);
+  const { done, of } = fatesOf(notes, OFFENDERS);
   const offenders = notes.get(OFFENDER) ?? 0;
   const tries = [...notes]
     .filter(([what]) => what.startsWith(FIRST_REFUSAL))
@@ -125,11 +125,11 @@ function limitFindings(notes: Notes): Finding[] {
     .sort((a, b) => a - b);
   const [least, median, most] = [tries.at(0), tries[(tries.length - 1) >> 1], tries.at(-1)];
   return [
-    { what: "offenders' sessions that passed", outcome: `${of - out} of ${of}`, isWell: null },
+    { what: "offenders' sessions that passed", outcome: `${done} of ${of}`, isWell: null },
     {
       what: "offenders refused",
       outcome: `${tries.length} of ${offenders}`,
-      isWell: tries.length === offenders,
+      isWell: offenders === 0 ? null : tries.length === offenders,
     },
     {
       what: "first refusal, by tries",
@@ -141,7 +141,7 @@ function limitFindings(notes: Notes): Finding[] {
 }
 
 function othersFindings(tally: Tally): Finding[] {
-  const { out, of } = keptOut(tally.notes, OTHERS);
+  const { out, of } = fatesOf(tally.notes, OTHERS);
   const p99 = (stretch: Stretch) => {
     const latency = tally.asideLatency(stretch);
     return latency === null ? "none" : `${(latency.p99Us / 1000).toFixed(1)} ms of ${latency.count}`;

@@ -21,17 +21,27 @@ export function refusalOf(
   return null;
 }
 
-/** Notes of a session of such a client how it ended: that it came, and if it was kept out, by which words. */
-export function note(tally: Tally, who: string, refusal: string | null): void {
+/** Notes of a session of such a client how it ended: whether it was done, and if it was kept out, by which words. */
+export function note(tally: Tally, who: string, outcome: Outcome, refusal: string | null): void {
   tally.note(`${who}: sessions`);
+  if (outcome === "done") tally.note(`${who}: done`);
   if (refusal === null) return;
   tally.note(`${who}: kept out`);
   tally.note(`${who}: by ${refusal}`);
 }
 
-/** How many of such clients' sessions there were, and how many of them were kept out. */
-export function keptOut(notes: Notes, who: string): { readonly out: number; readonly of: number } {
-  return { out: notes.get(`${who}: kept out`) ?? 0, of: notes.get(`${who}: sessions`) ?? 0 };
+interface Fates {
+  readonly done: number;
+  readonly out: number;
+  readonly of: number;
+}
+
+/** How many sessions of such clients there were, and of these how many were done, and how many kept out. */
+export function fatesOf(notes: Notes, who: string): Fates {
+  const [done = 0, out = 0, of = 0] = ["done", "kept out", "sessions"].map((fate) =>
+    notes.get(`${who}: ${fate}`),
+  );
+  return { done, out, of };
 }
 
 /** The words that they were kept out by, the most frequent first; none where nobody was. */

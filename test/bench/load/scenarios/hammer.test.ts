@@ -82,6 +82,7 @@ t.test("hammer takes nobody for refused when the target is not there", async (t)
   t.match(counts, { begun: 40, failed: 40, turnedAway: 0 });
   t.strictSame(faults, [{ phase: "connect", kind: "refused", count: 40 }]);
   t.match(outcomesOf(findings), {
+    "offenders' sessions that passed": ["0 of 36", null],
     "offenders refused": ["0 of 3", false],
     "others turned away": ["0 of 4", true],
   });

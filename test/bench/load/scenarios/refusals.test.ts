@@ -1,6 +1,6 @@
 /** Which endings of a session mean that the target kept its client out, and how that is told. */
 import t from "tap";
-import { keptOut, note, refusalOf, wordsFor } from "../../../../bench/load/scenarios/refusals.ts";
+import { fatesOf, note, refusalOf, wordsFor } from "../../../../bench/load/scenarios/refusals.ts";
 import { Tally } from "../../../../bench/load/tally.ts";
 
 t.test("refusalOf tells how a client was kept out when it was", async (t) => {
@@ -23,11 +23,11 @@ t.test("refusalOf tells how a client was kept out when it was", async (t) => {
 t.test("note is told in figures and words when clients of several kinds come", async (t) => {
   const tally = new Tally();
   const refusals = [null, "a", "b", "b", "c", "d", "d"];
-  for (const refusal of refusals) note(tally, "some", refusal);
-  note(tally, "others", null);
-  t.strictSame(keptOut(tally.notes, "some"), { out: 6, of: 7 });
-  t.strictSame(keptOut(tally.notes, "others"), { out: 0, of: 1 });
-  t.strictSame(keptOut(tally.notes, "nobody"), { out: 0, of: 0 });
+  for (const refusal of refusals) note(tally, "some", "failed", refusal);
+  note(tally, "others", "done", null);
+  t.strictSame(fatesOf(tally.notes, "some"), { done: 0, out: 6, of: 7 });
+  t.strictSame(fatesOf(tally.notes, "others"), { done: 1, out: 0, of: 1 });
+  t.strictSame(fatesOf(tally.notes, "nobody"), { done: 0, out: 0, of: 0 });
   const outcomes = wordsFor(tally.notes, "some").map(({ outcome }) => outcome);
   t.strictSame(outcomes, ["b × 2", "d × 2", "a × 1"]);
   t.strictSame(wordsFor(tally.notes, "others"), []);
