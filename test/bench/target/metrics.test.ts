@@ -2,7 +2,6 @@
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import t, { type Test } from "tap";
-import type { Plan } from "../../../bench/load/plan.ts";
 import type { Counts } from "../../../bench/load/result.ts";
 import { parsePage, type Series } from "../../../bench/target/exposition.ts";
 import { compare, type Ran, TargetMetrics } from "../../../bench/target/metrics.ts";
@@ -10,6 +9,7 @@ import { End } from "../../live/end.ts";
 import { deafPort, startUpstream } from "../../live/upstream.ts";
 import { behindProxy, poolOf, startGateway } from "../../servers/gateway.ts";
 import { proxyHeader } from "../../servers/header.ts";
+import { planOf } from "../load/plans.ts";
 
 const none: Counts = {
   begun: 0,
@@ -22,32 +22,7 @@ const none: Counts = {
   bytesOut: 0,
 };
 
-const plan: Plan = {
-  scenario: "smtp",
-  protocol: "smtp",
-  target: { host: "127.0.0.1", port: 25 },
-  proxy: "v2",
-  clients: { ranges: ["203.0.113.0/24"], distribution: "uniform", seed: 1 },
-  pace: { kind: "closed", concurrency: 1, rampMs: 0 },
-  durationMs: 1000,
-  sessionsMax: 10,
-  timeoutMs: 1000,
-  tls: "off",
-  threads: 1,
-  mail: {
-    sizeBytes: 100,
-    recipients: 1,
-    messages: 1,
-    sender: "a@example.org",
-    recipient: "b@example.test",
-    pipelining: false,
-    chunking: false,
-  },
-  login: null,
-  idleMs: 0,
-  hammer: { offenders: 0, tries: 0 },
-  banned: [],
-};
+const plan = planOf(25, { scenario: "smtp" });
 
 function ran(counts: Partial<Counts>, more: Partial<Ran> = {}): Ran {
   return { plan, counts: { ...none, ...counts }, replies: [], faults: [], ...more };
