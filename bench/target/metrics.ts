@@ -110,7 +110,8 @@ const known: readonly Known[] = [
 
 export class TargetMetrics {
   readonly #url: string;
-  #before: readonly Series[] = [];
+  /** Null where it could not be read: there is nothing to compare then. */
+  #before: readonly Series[] | null = null;
 
   constructor(url: string) {
     this.#url = url;
@@ -127,6 +128,7 @@ export class TargetMetrics {
   /** Reads it until it agrees with what the harness has counted, or until that is not to be expected any more. */
   async compare(ran: Ran, patienceMs = PATIENCE_MS): Promise<Comparison> {
     const endMs = performance.now() + patienceMs;
+    if (this.#before === null) return { agreements: [], findings: [] };
     for (;;) {
       const page = await scrape(this.#url);
       if (typeof page === "string") return only("the target's metrics", page, false);
