@@ -40,7 +40,6 @@ type End = "over" | "time" | "stopped";
 
 export const run: Run = async (asked, watch) => {
   const recipe = recipes[asked.scenario];
-  if (recipe === undefined) throw new Error(`there is no scenario ${asked.scenario}`);
   const plan = withUsefulThreads(recipe.shape?.(asked) ?? asked);
   const target = new Target(watch);
   const crew = new Crew(plan);

@@ -5,6 +5,7 @@
 import type { Client, Clients, Share } from "./clients.ts";
 import type { Plan, Scenario } from "./plan.ts";
 import type { Finding } from "./result.ts";
+import { attack } from "./scenarios/attack.ts";
 import { bans } from "./scenarios/bans.ts";
 import { bulk } from "./scenarios/bulk.ts";
 import { churn } from "./scenarios/churn.ts";
@@ -53,13 +54,13 @@ export interface Recipe {
   readonly findings?: (plan: Plan, tally: Tally, seconds: number) => Finding[];
 }
 
-/** A scenario that is not here cannot be run. */
-export const recipes: Partial<Readonly<Record<Scenario, Recipe>>> = {
+export const recipes: Readonly<Record<Scenario, Recipe>> = {
   smtp,
   imap,
   churn,
   bulk,
   idle,
   hammer,
+  attack,
   bans,
 };
