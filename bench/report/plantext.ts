@@ -1,0 +1,81 @@
+/** What a run was asked, in words. A password is never among them. Pure. */
+import { endpointText } from "../../src/address.ts";
+import { durationText } from "../../src/config/units.ts";
+import type { Pace, Plan } from "../load/plan.ts";
+import { bytesText, countText, figureText, plural } from "./units.ts";
+
+/** `smtp to 192.0.2.1:25, 500 sessions/s` */
+export function planTitle(plan: Plan): string {
+  return `${scenarioText(plan)} to ${endpointText(plan.target)}, ${paceText(plan.pace)}`;
+}
+
+/** `smtp`, `churn (IMAP)` */
+export function scenarioText({ scenario, protocol }: Plan): string {
+  return scenario === protocol ? scenario : `${scenario} (${protocol.toUpperCase()})`;
+}
+
+/** `500 sessions/s`, `32 at a time` */
+export function paceText(pace: Pace): string {
+  return pace.kind === "open"
+    ? `${figureText(pace.ratePerSecond)} sessions/s`
+    : `${countText(pace.concurrency)} at a time`;
+}
+
+/** Names and what stands behind them, in the order in which people ask. */
+export function planRows(plan: Plan): readonly (readonly [name: string, text: string])[] {
+  const { target, proxy, tls, pace, clients, login } = plan;
+  const header = proxy === "off" ? "no PROXY header" : `PROXY ${proxy}`;
+  const security = tls === "off" ? "no TLS" : tls === "starttls" ? "STARTTLS" : "implicit TLS";
+  const loop = pace.kind === "open" ? "open loop: times count from when a session was due" : "closed loop";
+  const ramp = pace.rampMs === 0 ? "" : `, over ${durationText(pace.rampMs)} from nothing`;
+  return [
+    ["target", `${endpointText(target)}, ${plan.protocol.toUpperCase()}, ${header}, ${security}`],
+    ["clients", clientsText(plan)],
+    ["pace", `${paceText(pace)}${ramp} (${loop})`],
+    ["bounds", boundsText(plan)],
+    ...(login === null ? [] : [["login", `as ${login.user}`] as const]),
+    ...detailRows(plan),
+    ["threads", countText(plan.threads)],
+    ["seed", String(clients.seed)],
+  ];
+}
+
+function clientsText({ proxy, clients }: Plan): string {
+  if (proxy === "off") return "this machine alone";
+  return `${clients.ranges.join(", ")} (${clients.distribution})`;
+}
+
+function boundsText({ durationMs, sessionsMax, timeoutMs }: Plan): string {
+  const length = `${durationText(durationMs)} or ${plural(sessionsMax, "session")}`;
+  return `${length}; ${durationText(timeoutMs)} for each step`;
+}
+
+/** What only some scenarios have. */
+function detailRows(plan: Plan): readonly (readonly [string, string])[] {
+  const { scenario, mail, hammer, banned, idleMs } = plan;
+  switch (scenario) {
+    case "smtp":
+    case "bulk":
+      return [["mail", mailText(mail)]];
+    case "imap":
+    case "idle":
+      return [["held for", durationText(idleMs)]];
+    case "hammer":
+      return [
+        ["offenders", `${plural(hammer.offenders, "client")}, ${plural(hammer.tries, "session")} each`],
+      ];
+    case "bans":
+      return [["banned", banned.join(", ")]];
+    case "churn":
+    case "attack":
+      return [];
+    default:
+      return scenario satisfies never;
+  }
+}
+
+function mailText({ sizeBytes, messages, recipients, pipelining, chunking }: Plan["mail"]): string {
+  const size = `${plural(messages, "message")} of ${bytesText(sizeBytes)} a session`;
+  const ways = [pipelining ? ", in one flight" : "", chunking ? ", with BDAT" : ""];
+  return `${size}, ${plural(recipients, "recipient")} each${ways.join("")}`;
+}

@@ -1,0 +1,76 @@
+/** The reports for people: what stands in them, and what never does. */
+import t from "tap";
+import { comparisonText, resultText } from "../../../bench/report/text.ts";
+import { comparison, full, hostile, nothingBegun, onlyFaults, resultOf } from "./fixtures.ts";
+
+const reports = {
+  full: resultText(full, "plain"),
+  nothingBegun: resultText(nothingBegun, "plain"),
+  onlyFaults: resultText(onlyFaults, "plain"),
+  hostile: resultText(hostile, "plain"),
+  comparison: comparisonText(comparison, "plain"),
+};
+
+for (const [name, text] of Object.entries(reports)) {
+  t.test(`the report fits a screen and has no hole when it is of: ${name}`, async (t) => {
+    for (const line of text.split("\n")) t.ok(line.length <= 100, line);
+    t.notMatch(text, /NaN|Infinity|undefined|null/);
+    t.notOk(/\p{C}/u.test(text.replaceAll("\n", "")), "no control character");
+    t.ok(text.endsWith("\n") && !text.endsWith("\n\n"), "one newline at the end");
+    t.notMatch(text, /secret/, "no password");
+  });
+}
+
+t.test("resultText says what was asked and what came of it when a run is whole", async (t) => {
+  const lines = reports.full.split("\n");
+  const row = (start: string) => lines.find((line) => line.startsWith(start)) ?? "";
+  t.equal(lines[0], "smtp to 127.0.0.1:2525, 500 sessions/s");
+  t.match(row("target"), /127\.0\.0\.1:2525, SMTP, PROXY v2, no TLS$/);
+  t.match(row("begun"), /15,000 +500 +100 %$/);
+  t.match(row("failed"), /8 +0\.267 +< 0\.1 %$/);
+  t.match(row("bytes to"), /46\.0 MiB +1\.53 MiB$/);
+  t.match(row("session "), /14,820 +1\.42 ms +2\.70 ms +6\.79 ms/);
+  t.match(row("greeting  421"), /172 +4\.7\.0 Too many/);
+  t.match(row("final      reset"), /3$/);
+  t.match(row("CPU per session"), /868 µs$/);
+  t.match(row("messages      "), /14,820/);
+  t.match(reports.full, /messages +14,820 +14,817 +differ/);
+  t.match(row("not well"), /bare line feed +passed on$/);
+  t.match(row("CPU of each thread"), /34 %$/);
+});
+
+t.test("resultText names the phases in their order when they come in another", async (t) => {
+  const { session, connect } = full.latencies;
+  const text = resultText(resultOf({ latencies: { session: session!, connect: connect! } }), "plain");
+  t.ok(text.indexOf("\nconnect ") > 0 && text.indexOf("\nconnect ") < text.indexOf("\nsession  "));
+});
+
+t.test("resultText warns when the harness is the bottleneck or a run was stopped", async (t) => {
+  const harness = { ...full.harness, isBottleneck: true };
+  t.match(
+    resultText(resultOf({ harness, wasStopped: true }), "plain"),
+    /is the bottleneck(.|\n)*Stopped early/,
+  );
+  t.notMatch(reports.full, /bottleneck|Stopped/);
+  t.match(reports.nothingBegun, /No session was begun/);
+});
+
+t.test("resultText is in colour when it is told that it goes to a terminal", async (t) => {
+  const text = resultText(full, "terminal");
+  t.match(text, /\x1b\[31m[^\n]*messages +14,820 +14,817 +differ/, "a mismatch is red");
+  t.notMatch(text, /\x1b\[31m[^\n]*connections +15,000/);
+  t.equal(text.replace(/\x1b\[\d+m/g, ""), reports.full, "and the same otherwise");
+});
+
+t.test("resultText neutralises what steers a terminal when a target says it", async (t) => {
+  t.match(reports.hostile, /<script>alert\(1\)<\/script>\?\[2J\?\]0;owned\? &amp; "'\?\?QUIT/);
+  t.notMatch(resultText(hostile, "terminal"), /\x1b\[2J|\x1b\]|\x07|\x9b|\r/);
+});
+
+t.test("comparisonText gives medians, ranges and ratios when peers stand side by side", async (t) => {
+  t.match(reports.comparison, /churn, opaque: What does a session cost that nobody reads\?/);
+  t.match(reports.comparison, /postern +110 +106 – 116 +3 +0\.93×/);
+  t.match(reports.comparison, /haraka +945 +918 – 1,000 +3 +7\.40×/);
+  t.match(reports.comparison, /not there +direct: not asked for/);
+  t.match(reports.comparison, /to haproxy/);
+});
