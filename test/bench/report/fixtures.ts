@@ -49,11 +49,12 @@ export function latencyOf(count: number, p50Us: number, tail: number): Latency {
 }
 
 export function samplesOf(seconds: number, ratePerSecond: number, residentBytes = 40e6): readonly Sample[] {
+  let [done, turnedAway] = [0, 0];
   return Array.from({ length: seconds }, (_, index): Sample => {
     const second = index + 1;
     const wave = 1 + 0.04 * Math.sin(second * 1.7) + 0.02 * Math.sin(second * 5.1);
-    const done = Math.round(ratePerSecond * second * (1 - 0.8 / second) * wave);
-    const turnedAway = second > 12 ? (second - 12) * 9 + (second % 4) * 5 : 0;
+    done += Math.round(ratePerSecond * Math.min(1, second / 3) * wave);
+    turnedAway += second > 12 ? 7 + (second % 4) : 0;
     return {
       atMs: second * 1000,
       begun: done + turnedAway + 12,
@@ -63,7 +64,7 @@ export function samplesOf(seconds: number, ratePerSecond: number, residentBytes 
       open: 12,
       p50Us: 800 * wave,
       p99Us: 3100 * wave,
-      targetCpu: 0.42 * wave,
+      targetCpu: (0.42 * wave * ratePerSecond) / 500,
       targetBytes: residentBytes + 4e5 * Math.log(second),
     };
   });
@@ -195,7 +196,9 @@ function runsOf(each: Case): PeerRun[] {
   const isIdle = each.name === "idle";
   return each.figures.map(({ peer, ratio }, at) => {
     const cost = ratio ?? 1;
-    const samples = isIdle ? idleSamples(cost) : samplesOf(20, 2400 / cost);
+    const samples = isIdle
+      ? idleSamples(cost)
+      : samplesOf(20, 2400 / cost).map((sample) => ({ ...sample, targetCpu: 0.9 + at * 0.01 }));
     const result = resultOf(
       {
         seconds: 20,
