@@ -124,8 +124,12 @@ function latencyCard(series: readonly Series[], id: string): Card | null {
     row([name, ...steps.map((step) => figureText(valueAt(points, step))), figureText(points.at(-1)![1])]),
   );
   const titles = ["ms", ...steps.map((step) => `p${step}`), "max"];
-  const drawn = { id, title, description: described(lines, "ms"), x, y, lines };
+  const drawn = { id, title, description: described(lines, "ms"), x, y, lines: lines.map(thinnedLine) };
   return { id, title, text, svg: (size) => linePlot(drawn, size), table: table(title, titles, 1, rows) };
+}
+
+function thinnedLine(line: Line): Line {
+  return { ...line, points: thinned(line.points, POINTS_MAX) };
 }
 
 /** The first value that is at or above a percentile. */
@@ -135,9 +139,7 @@ function valueAt(points: Line["points"], percentile: number): number {
 
 /** Lines of which none ever leaves the ground are no plot. */
 function lineCard({ id, title, text, x, y, lines, isWide = false }: LineCard): Card | null {
-  const drawn = lines
-    .filter(({ points }) => points.length > 1)
-    .map((line) => ({ ...line, points: thinned(line.points, POINTS_MAX) }));
+  const drawn = lines.filter(({ points }) => points.length > 1).map(thinnedLine);
   const all = drawn.flatMap(({ points }) => points);
   if (all.every(([, value]) => value <= 0)) return null;
   const plot = {
@@ -223,12 +225,16 @@ function cardHtml({ title, text, svg, table }: Card): Html {
 
 export function tableHtml({ title, columns, rows }: Table): Html {
   const side = (at: number) => (columns[at]?.align === "right" ? html` class="right"` : nothing);
-  const head = columns.map(({ title }, at) => html`<th scope="col"${side(at)}>${title}</th>`);
+  // A head without a word is none to those who hear the page.
+  const head = columns.map(({ title }, at) =>
+    title === "" ? html`<td></td>` : html`<th scope="col"${side(at)}>${title}</th>`,
+  );
+  const isHeaded = columns.some(({ title }) => title !== "");
   const body = rows.map(
     ({ cells, tone }) =>
       html`<tr${tone === "plain" ? nothing : html` class="${tone}"`}>${cells.map((cell, at) => html`<td${side(at)}>${cell}</td>`)}</tr>
 `,
   );
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${title}"><table><thead><tr>${head}</tr></thead>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${title}"><table>${isHeaded ? html`<thead><tr>${head}</tr></thead>` : nothing}
 <tbody>${body}</tbody></table></div>`;
 }

@@ -8,7 +8,7 @@ import type { Result } from "../load/result.ts";
 import { concurrencyCard, groupCards, tableHtml } from "./cards.ts";
 import type { Case, Comparison, Figure } from "./comparison.ts";
 import { Html, html, nothing } from "./html.ts";
-import { planRows, planTitle } from "./plantext.ts";
+import { planRows, planTitle, scenarioText } from "./plantext.ts";
 import { type Group, groupsOf, headLatency, type Series } from "./series.ts";
 import { style } from "./style.ts";
 import { type Row, row, table, tablesOf, warningsOf } from "./tables.ts";
@@ -48,10 +48,10 @@ export function page(
 <p class="when">${aboutText(results, comparison, machine)}</p>
 ${comparison === null ? nothing : comparisonTiles(comparison)}${results.length === 1 ? resultTiles(results[0]!) : nothing}
 ${notes(series)}</header>
-${results.length > 1 ? overview(results) : nothing}
+${comparison === null && series.length > 1 ? overview(series) : nothing}
 ${groups.map((group, at) => section(group, comparison?.reference ?? "", `g${at}`))}
 ${acrossRuns(results, comparison)}
-<section><h2>Every run</h2><p>What was asked, and all that was counted.</p>
+<section><h2>${series.length === 1 ? "In full" : "Every run"}</h2><p>What was asked, and all that was counted.</p>
 ${series.map((each) => details(each, series.length === 1))}</section>
 ${comparison === null ? nothing : peersSection(comparison)}
 <footer>Made by postern-bench. This page loads nothing and runs nothing.</footer>
@@ -124,13 +124,14 @@ function notes(series: readonly Series[]): Html {
   return html`<ul class="notes">${kinds.map(([text, runs]) => html`<li class="${runs[0]!.tone}">${text}${about(runs)}</li>`)}</ul>`;
 }
 
-function overview(results: readonly Result[]): Html {
-  const rows = results.map((result): Row => {
+function overview(series: readonly Series[]): Html {
+  const rows = series.map(({ name, result }): Row => {
     const { counts, seconds, target } = result;
     const latency = headLatency(result);
     const cpuUs = target?.cpuUsPerSession ?? Number.NaN;
     return row([
-      planTitle(result.plan),
+      scenarioText(result.plan),
+      name,
       figureText(seconds > 0 ? counts.done / seconds : Number.NaN),
       latencyText(latency?.p50Us ?? Number.NaN),
       latencyText(latency?.p99Us ?? Number.NaN),
@@ -139,8 +140,8 @@ function overview(results: readonly Result[]): Html {
       latencyText(cpuUs),
     ]);
   });
-  const titles = ["run", "sessions/s", "p50", "p99", "turned away", "failed", "CPU/session"];
-  return html`<section><h2>The runs</h2><div class="card">${tableHtml(table("The runs", titles, 1, rows))}</div></section>`;
+  const titles = ["scenario", "run", "sessions/s", "p50", "p99", "turned away", "failed", "CPU/session"];
+  return html`<section><h2>The runs</h2><div class="card">${tableHtml(table("The runs", titles, 2, rows))}</div></section>`;
 }
 
 function section(group: Group, reference: string, id: string): Html {
@@ -161,7 +162,7 @@ function acrossRuns(results: readonly Result[], comparison: Comparison | null): 
 function details({ title, result }: Series, isAlone: boolean): Html {
   const asked = table(
     "What was asked",
-    ["asked", ""],
+    ["", ""],
     2,
     planRows(result.plan).map((cells) => row(cells)),
   );

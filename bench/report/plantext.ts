@@ -15,7 +15,7 @@ export function scenarioText({ scenario, protocol }: Plan): string {
 }
 
 /** `500 sessions/s`, `32 at a time` */
-export function paceText(pace: Pace): string {
+function paceText(pace: Pace): string {
   return pace.kind === "open"
     ? `${figureText(pace.ratePerSecond)} sessions/s`
     : `${countText(pace.concurrency)} at a time`;

@@ -35,7 +35,7 @@ export interface LinePlot extends Words {
   readonly lines: readonly Line[];
 }
 
-export interface Bar {
+interface Bar {
   readonly name: string;
   readonly style: number;
   readonly value: number;

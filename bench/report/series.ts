@@ -115,13 +115,17 @@ export function latencyLine({ name, style, result }: Series): Line {
   return { name, style, points };
 }
 
+/** Samples come about every second; the rate of a shorter rest at the end would be chance. */
+const RATE_OVER_MS = 500;
+
 /** Seconds, and how many of what `count` gives there were in each. */
 export function rateLine({ name, style, result }: Series, count: (sample: Sample) => number): Line {
   let [lastMs, lastCount] = [0, 0];
   const points = result.samples.flatMap((sample) => {
     const [overMs, more] = [sample.atMs - lastMs, count(sample) - lastCount];
+    if (overMs < RATE_OVER_MS) return [];
     [lastMs, lastCount] = [sample.atMs, count(sample)];
-    return overMs > 0 ? [[sample.atMs / 1000, (more * 1000) / overMs] as const] : [];
+    return [[sample.atMs / 1000, (more * 1000) / overMs] as const];
   });
   return { name, style, points };
 }

@@ -77,5 +77,5 @@ footer{margin-top:48px;font-size:14px;color:var(--soft)}
 @media print{:root{color-scheme:light}body{background:#fff;font-size:11pt}main{max-width:none;padding:0}
 .card,tr,.notes li{break-inside:avoid}section{margin-top:24px}h2,h3,summary{break-after:avoid}
 details::details-content{content-visibility:visible;block-size:auto;display:block}summary{list-style:none}
-.grid{grid-template-columns:repeat(2,minmax(0,1fr))}.wide{display:none}.narrow{display:block}table{font-size:9pt}}
+.grid{grid-template-columns:repeat(2,minmax(0,1fr))}.wide{display:none}.narrow{display:block}table{font-size:8pt}th,td{padding-right:7px}}
 `;

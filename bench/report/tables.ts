@@ -22,6 +22,7 @@ export interface Row {
 }
 
 export interface Table {
+  /** Where there is room for no more than the columns' titles it stands in place of the first. */
   readonly title: string;
   readonly columns: readonly Column[];
   readonly rows: readonly Row[];
@@ -81,7 +82,7 @@ function countTable({ counts, seconds }: Result): Table {
     row([what, countText(count), perSecond(count), begun > 0 ? shareText(count / begun) : ""], tone);
   const bytes = (what: string, count: number) =>
     row([what, bytesText(count), seconds > 0 ? bytesText(count / seconds) : "", ""]);
-  return table("Sessions", ["sessions", "count", "each second", "share"], 1, [
+  return table("Sessions", ["", "count", "each second", "share"], 1, [
     sessions("begun", begun),
     sessions("done", counts.done),
     sessions("turned away", counts.turnedAway),
@@ -94,7 +95,7 @@ function countTable({ counts, seconds }: Result): Table {
 }
 
 /** The phases that were timed at least once, in their usual order. */
-export function phasesOf({ latencies }: Result): readonly (readonly [Phase, Latency])[] {
+function phasesOf({ latencies }: Result): readonly (readonly [Phase, Latency])[] {
   return PHASES.flatMap((phase) => {
     const latency = latencies[phase];
     return latency === undefined || latency.count === 0 ? [] : [[phase, latency] as const];
@@ -115,7 +116,7 @@ function replyTable({ replies }: Result): Table {
   return {
     title: "Replies",
     columns: [
-      { title: "replies", align: "left" },
+      { title: "phase", align: "left" },
       { title: "code", align: "left" },
       { title: "count", align: "right" },
       { title: "text", align: "left" },
@@ -126,7 +127,7 @@ function replyTable({ replies }: Result): Table {
 
 function faultTable({ faults }: Result): Table {
   const rows = byCount(faults).map(({ phase, kind, count }) => row([phase, kind, countText(count)], "bad"));
-  return table("Faults", ["faults in", "kind", "count"], 2, rows);
+  return table("Faults", ["phase", "kind", "count"], 2, rows);
 }
 
 function byCount<Counted extends { readonly count: number }>(counted: readonly Counted[]): Counted[] {
@@ -135,7 +136,7 @@ function byCount<Counted extends { readonly count: number }>(counted: readonly C
 
 function processTable({ before, peak, after }: TargetCost): Table {
   const states = [before, peak, after];
-  return table("The target's process", ["target's process", "before", "peak", "after"], 1, [
+  return table("The target's process", ["", "before", "peak", "after"], 1, [
     row(["CPU so far", ...states.map(({ cpuSeconds }) => `${figureText(cpuSeconds)} s`)]),
     row(["resident memory", ...states.map(({ residentBytes }) => bytesText(residentBytes))]),
     row(["descriptors", ...states.map(({ descriptors }) => countText(descriptors))]),
@@ -151,14 +152,14 @@ function costTable(target: TargetCost): Table {
     ["memory per open session", target.bytesPerOpenSession, bytesText],
   ];
   const rows = costs.flatMap(([what, value, text]) => (value === null ? [] : [row([what, text(value)])]));
-  return table("What the target spends", ["target's cost", ""], 1, rows);
+  return table("What the target spends", ["", ""], 1, rows);
 }
 
 function agreementTable({ agreements }: Result): Table {
   const rows = agreements.map(({ what, harness, target, agrees }) =>
     row([what, countText(harness), countText(target), agrees ? "agree" : "differ"], agrees ? "plain" : "bad"),
   );
-  return table("Counted on both sides", ["counted on both sides", "harness", "target", ""], 1, rows);
+  return table("Counted on both sides", ["", "harness", "target", ""], 1, rows);
 }
 
 function findingTable({ findings }: Result): Table {
@@ -167,14 +168,14 @@ function findingTable({ findings }: Result): Table {
   const rows = findings.map(({ what, outcome, isWell }) =>
     row([words[`${isWell}`], what, outcome], tones[`${isWell}`]),
   );
-  return table("Findings", ["findings", "what", "outcome"], 3, rows);
+  return table("Findings", ["", "what", "outcome"], 3, rows);
 }
 
 function harnessTable({ harness, plan }: Result): Table {
   const { threads, cpuShare, lateP99Us, isBottleneck } = harness;
   const tone = isBottleneck ? "warning" : "plain";
   const late = row(["sessions begun late by (p99)", latencyText(lateP99Us)], tone);
-  return table("The harness itself", ["the harness itself", ""], 1, [
+  return table("The harness itself", ["", ""], 1, [
     row(["threads", countText(threads)]),
     row(["CPU of each thread", shareText(cpuShare)], tone),
     ...(plan.pace.kind === "open" ? [late] : []),

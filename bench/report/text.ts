@@ -82,11 +82,11 @@ function caseLines(each: Case, { reference }: Comparison, paint: Paint): readonl
       ratioText(ratio),
     ]),
   );
-  const titles = [each.unit, "median", "range", "rounds", `to ${reference}`];
+  const titles = ["", "median", "range", "rounds", `to ${reference}`];
   return [
     paint("bold", fitted(`${each.name}: ${each.question}`)),
     ...wrapped(`${each.plan} (${each.better} is better)`).map((line) => paint("dim", line)),
-    ...tableLines(table(each.name, titles, 1, rows), paint),
+    ...tableLines(table(each.unit, titles, 1, rows), paint),
   ];
 }
 
@@ -95,8 +95,9 @@ function paragraphs(parts: readonly (readonly string[])[]): string {
   return `${said.join("\n\n")}\n`;
 }
 
-function tableLines({ columns, rows }: Table, paint: Paint): readonly string[] {
-  const [head, ...body] = rowLines(columns, [row(columns.map(({ title }) => title)), ...rows], paint);
+function tableLines({ title, columns, rows }: Table, paint: Paint): readonly string[] {
+  const titles = [title, ...columns.slice(1).map((column) => column.title)];
+  const [head, ...body] = rowLines(columns, [row(titles), ...rows], paint);
   return [paint("dim", head!), ...body];
 }
 

@@ -41,6 +41,11 @@ const layoutFaults = `(() => {
   for (const each of document.querySelectorAll(".tile b, .tile span, h1, h2, h3")) {
     if (each.scrollWidth > each.clientWidth) faults.push("too wide: " + each.textContent);
   }
+  // Paper cannot be scrolled.
+  const tables = matchMedia("print").matches ? document.querySelectorAll(".scroll") : [];
+  for (const table of tables) {
+    if (table.checkVisibility() && table.scrollWidth > table.clientWidth) faults.push("cut: " + table.textContent);
+  }
   for (const plot of document.querySelectorAll("svg")) {
     const place = plot.getBoundingClientRect();
     if (place.width === 0) continue;

@@ -33,7 +33,7 @@ export interface View {
   readonly media: "screen" | "print";
 }
 
-export interface BrowserPage {
+interface BrowserPage {
   show(view: View): Promise<void>;
   /** The value of an expression, which may be a promise; it has to be plain data. */
   evaluate(expression: string): Promise<unknown>;

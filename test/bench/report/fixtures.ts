@@ -32,7 +32,7 @@ const plan: Plan = {
 };
 
 /** A distribution whose tail is as long as `tail` says. */
-export function latencyOf(count: number, p50Us: number, tail: number): Latency {
+function latencyOf(count: number, p50Us: number, tail: number): Latency {
   const at = (percentile: number) => p50Us * ((1 - percentile / 100) / 0.5) ** -tail;
   const percentiles = [0, 25, 50, 75, 87.5, 90, 93.75, 96.875, 98.4375, 99, 99.5, 99.75, 99.9, 99.95, 99.99];
   return {
@@ -70,7 +70,7 @@ export function samplesOf(seconds: number, ratePerSecond: number, residentBytes 
   });
 }
 
-export const targetCost: TargetCost = {
+const targetCost: TargetCost = {
   before: { cpuSeconds: 1.21, residentBytes: 60_000_000, descriptors: 34, contextSwitches: 1200 },
   peak: { cpuSeconds: 14.2, residentBytes: 71_000_000, descriptors: 310, contextSwitches: 45_100 },
   after: { cpuSeconds: 14.2, residentBytes: 66_000_000, descriptors: 35, contextSwitches: 45_100 },

@@ -31,7 +31,7 @@ t.test("resultText says what was asked and what came of it when a run is whole",
   t.match(row("bytes to"), /46\.0 MiB +1\.53 MiB$/);
   t.match(row("session "), /14,820 +1\.42 ms +2\.70 ms +6\.79 ms/);
   t.match(row("greeting  421"), /172 +4\.7\.0 Too many/);
-  t.match(row("final      reset"), /3$/);
+  t.match(row("final     reset"), /3$/);
   t.match(row("CPU per session"), /868 µs$/);
   t.match(row("messages      "), /14,820/);
   t.match(reports.full, /messages +14,820 +14,817 +differ/);
