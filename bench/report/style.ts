@@ -6,8 +6,8 @@
 /** So many lines can be told apart; further ones are in the tables only. */
 export const STYLES = 8;
 
-const light = ["#0a5fc0", "#27303b", "#d97706", "#8e2473", "#0d9276", "#9a3412", "#3b8fd4", "#6b7280"];
-const dark = ["#5ea9ff", "#e8eaed", "#f5a524", "#d678c0", "#2ec4a0", "#e8805c", "#a9d4f7", "#98a2ae"];
+const light = ["#0a5fc0", "#27303b", "#cc6d00", "#8e2473", "#0d9276", "#9a3412", "#3b8fd4", "#6b7280"];
+const dark = ["#4c9dfa", "#eceef1", "#ffb93f", "#bd5fac", "#2ec4a0", "#e8805c", "#a9d4f7", "#98a2ae"];
 const dashes = ["none", "7 4", "2 3", "9 3 2 3", "12 4", "4 3", "1 4", "9 3 2 3 2 3"];
 
 const variables = (colours: readonly string[]) => colours.map((colour, at) => `--s${at}:${colour}`).join(";");

@@ -67,80 +67,78 @@ const layoutFaults = `(() => {
   return faults;
 })()`;
 
-t.test("page in Chromium", async (t) => {
-  const directory = makeDirectory(t, "pages");
-  const browser = await startChromium(t);
-  const written = (name: string, text: string) => {
-    const path = join(directory, `${name}.html`);
-    writeFileSync(path, text);
-    return path;
-  };
+const directory = makeDirectory(t, "pages");
+const browser = await startChromium(t);
+const written = (name: string, text: string) => {
+  const path = join(directory, `${name}.html`);
+  writeFileSync(path, text);
+  return path;
+};
 
-  for (const [name, text] of Object.entries(pages)) {
-    await t.test(`page has its place for everything when it is of: ${name}`, async (t) => {
-      const path = written(name, text);
-      const shown = await browser.open(path);
-      for (const [viewName, view] of Object.entries(views)) {
-        await shown.show(view);
-        t.strictSame(await shown.evaluate(layoutFaults), [], viewName);
-        if (pictures !== undefined) await shown.screenshot(join(pictures, `${name}-${viewName}.png`));
-      }
-      const plots = await shown.evaluate("document.querySelectorAll('svg').length");
-      t.equal(Number(plots) > 0, name !== "nothing", "plots where there is something to draw");
-      t.strictSame(shown.errors, []);
-      t.strictSame(shown.requests, [pathToFileURL(path).href], "itself, and nothing else");
-    });
-  }
-
-  await t.test("page is dark when the reader likes it so", async (t) => {
-    const shown = await browser.open(written("scheme", pages.single!));
-    const ground = "getComputedStyle(document.body).backgroundColor";
-    await shown.show(views.light!);
-    t.equal(await shown.evaluate(ground), "rgb(246, 247, 248)");
-    await shown.show(views.dark!);
-    t.equal(await shown.evaluate(ground), "rgb(17, 20, 24)");
-  });
-
-  await t.test("page shows the tables behind its plots when it is printed", async (t) => {
-    const shown = await browser.open(written("print", pages.single!));
-    const isShown = "document.querySelector('.card details .scroll').checkVisibility()";
-    t.equal(await shown.evaluate(isShown), false);
-    await shown.show(views.paper!);
-    t.equal(await shown.evaluate(isShown), true);
-  });
-
-  await t.test("page runs nothing of a target's when that says it in markup", async (t) => {
-    const shown = await browser.open(written("hostile", page([hostile])));
+for (const [name, text] of Object.entries(pages)) {
+  t.test(`page has its place for everything when it is of: ${name}`, async (t) => {
+    const path = written(name, text);
+    const shown = await browser.open(path);
+    for (const [viewName, view] of Object.entries(views)) {
+      await shown.show(view);
+      t.strictSame(await shown.evaluate(layoutFaults), [], viewName);
+      if (pictures !== undefined) await shown.screenshot(join(pictures, `${name}-${viewName}.png`));
+    }
+    const plots = await shown.evaluate("document.querySelectorAll('svg').length");
+    t.equal(Number(plots) > 0, name !== "nothing", "plots where there is something to draw");
     t.strictSame(shown.errors, []);
-    t.equal(await shown.evaluate("document.querySelectorAll('script, img').length"), 0);
-    t.match(await shown.evaluate("document.body.textContent"), /<script>alert\(1\)<\/script>/);
+    t.strictSame(shown.requests, [pathToFileURL(path).href], "itself, and nothing else");
   });
+}
 
-  await t.test("page lets nothing out when something in it tries", async (t) => {
-    let asked = 0;
-    const server = createServer((_request, response) => {
-      asked++;
-      response.end();
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    t.teardown(() => server.close());
-    const bound = server.address();
-    if (bound === null || typeof bound === "string") throw new Error("the server has no port");
-    const shown = await browser.open(written("policy", pages.single!));
-    const tried = await shown.evaluate(`(async () => {
-      const url = "http://127.0.0.1:${bound.port}/";
-      const image = new Promise((resolve) => {
-        const element = document.createElement("img");
-        element.onerror = () => resolve("image refused");
-        element.onload = () => resolve("image loaded");
-        element.src = url;
-        document.body.append(element);
-      });
-      const fetched = fetch(url, { mode: "no-cors" }).then(() => "fetched", () => "fetch refused");
-      return [await image, await fetched];
-    })()`);
-    t.strictSame(tried, ["image refused", "fetch refused"]);
-    t.equal(asked, 0);
-    t.match(shown.errors.join("\n"), /Content Security Policy/);
+t.test("page is dark when the reader likes it so", async (t) => {
+  const shown = await browser.open(written("scheme", pages.single!));
+  const ground = "getComputedStyle(document.body).backgroundColor";
+  await shown.show(views.light!);
+  t.equal(await shown.evaluate(ground), "rgb(246, 247, 248)");
+  await shown.show(views.dark!);
+  t.equal(await shown.evaluate(ground), "rgb(17, 20, 24)");
+});
+
+t.test("page shows the tables behind its plots when it is printed", async (t) => {
+  const shown = await browser.open(written("print", pages.single!));
+  const isShown = "document.querySelector('.card details .scroll').checkVisibility()";
+  t.equal(await shown.evaluate(isShown), false);
+  await shown.show(views.paper!);
+  t.equal(await shown.evaluate(isShown), true);
+});
+
+t.test("page runs nothing of a target's when that says it in markup", async (t) => {
+  const shown = await browser.open(written("hostile", page([hostile])));
+  t.strictSame(shown.errors, []);
+  t.equal(await shown.evaluate("document.querySelectorAll('script, img').length"), 0);
+  t.match(await shown.evaluate("document.body.textContent"), /<script>alert\(1\)<\/script>/);
+});
+
+t.test("page lets nothing out when something in it tries", async (t) => {
+  let asked = 0;
+  const server = createServer((_request, response) => {
+    asked++;
+    response.end();
   });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.teardown(() => server.close());
+  const bound = server.address();
+  if (bound === null || typeof bound === "string") throw new Error("the server has no port");
+  const shown = await browser.open(written("policy", pages.single!));
+  const tried = await shown.evaluate(`(async () => {
+    const url = "http://127.0.0.1:${bound.port}/";
+    const image = new Promise((resolve) => {
+      const element = document.createElement("img");
+      element.onerror = () => resolve("image refused");
+      element.onload = () => resolve("image loaded");
+      element.src = url;
+      document.body.append(element);
+    });
+    const fetched = fetch(url, { mode: "no-cors" }).then(() => "fetched", () => "fetch refused");
+    return [await image, await fetched];
+  })()`);
+  t.strictSame(tried, ["image refused", "fetch refused"]);
+  t.equal(asked, 0);
+  t.match(shown.errors.join("\n"), /Content Security Policy/);
 });
