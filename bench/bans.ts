@@ -13,7 +13,7 @@ import type { Decision } from "../src/crowdsec/decision.ts";
 import { merge } from "../src/crowdsec/merge.ts";
 import { Names } from "../src/crowdsec/names.ts";
 import { ORIGINS_MAX } from "../src/record.ts";
-import { report, rounded, verdict } from "./harness/report.ts";
+import { report, rounded } from "./harness/report.ts";
 
 const SIZES = [0, 50_000, 500_000];
 const DELTA = 15_000;
@@ -109,8 +109,4 @@ function measure(family: 4 | 6, size: number): Result {
 
 const rows = SIZES.flatMap((size) => ([4, 6] as const).map((family) => measure(family, size)));
 console.table(rows);
-const largest = rows.filter(({ decisions }) => decisions === SIZES.at(-1));
-for (const { family, nsPerLookUp } of largest) {
-  console.log(verdict(`${family}, ns for a look-up`, nsPerLookUp, { atMost: 300 }));
-}
 report("bans", { clients: CLIENTS, delta: DELTA, rows });
