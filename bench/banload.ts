@@ -9,16 +9,13 @@
  */
 import { Agent, get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Connection } from "../src/wire/wire.ts";
 import { DELTA, StandInLapi, type Update } from "./harness/lapi.ts";
 import { Pace, percentile } from "./harness/pace.ts";
 import { cpuMs } from "./harness/proc.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
 import { type ProxyProcess, startProxy } from "./harness/proxies.ts";
-import { inRounds, median, report, rounded, roundsAsked, verdict } from "./harness/report.ts";
-import { nextOpening, runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
-import { mail, Talk } from "./harness/talk.ts";
-import { loopback, wire } from "./harness/wire.ts";
+import { inRounds, median, report, rounded, roundsAsked } from "./harness/report.ts";
+import { runSessions, SteadySessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
 
 const DECISIONS = 500_000;
 const SESSIONS_PER_SECOND = 300;
@@ -34,10 +31,6 @@ const DELTAS = 5;
 
 /** Postern waits so long between an answer that it has dealt with and the next question; a second, less a tenth. */
 const WAIT_MS = 900;
-
-const POLL_MS = 20;
-
-const GOALS = { delayMs: { atMost: 10 }, pageMs: { atMost: 100 } } as const;
 
 const PHASES = ["quiet", "load", "delta"] as const;
 
@@ -58,26 +51,6 @@ interface Figures {
   readonly cpuMs: number;
 }
 
-class Timed extends Talk {
-  readonly #greeted: () => void;
-  #isGreeted = false;
-
-  constructor(greeted: () => void, ended: () => void) {
-    const over = (fault: string | null) => {
-      if (fault !== null) throw new Error(`a session failed: ${fault}`);
-      ended();
-    };
-    super({ steps: mail.client, opening: nextOpening(), finished: () => {}, over });
-    this.#greeted = greeted;
-  }
-
-  override onData(connection: Connection, bytes: Uint8Array): void {
-    if (!this.#isGreeted) this.#greeted();
-    this.#isGreeted = true;
-    super.onData(connection, bytes);
-  }
-}
-
 const agent = new Agent({ keepAlive: true });
 
 function askPage(port: number, answered: () => void): void {
@@ -89,18 +62,13 @@ function askPage(port: number, answered: () => void): void {
 class Bench {
   readonly #lapi: StandInLapi;
   readonly #proxy: ProxyProcess;
-  readonly #sessions: Pace;
+  readonly #sessions: SteadySessions;
   readonly #pages: Pace;
-  #underWay = 0;
 
   constructor(lapi: StandInLapi, proxy: ProxyProcess) {
     this.#lapi = lapi;
     this.#proxy = proxy;
-    const port = proxy.ports[0]!;
-    this.#sessions = new Pace(SESSIONS_PER_SECOND, (answered) => {
-      this.#underWay++;
-      wire.connect(loopback(port), new Timed(answered, () => this.#underWay--));
-    });
+    this.#sessions = new SteadySessions(proxy.ports[0]!, SESSIONS_PER_SECOND);
     this.#pages = new Pace(PAGES_PER_SECOND, (answered) => askPage(proxy.adminPort, answered));
   }
 
@@ -119,11 +87,9 @@ class Bench {
     return { quiet, load, delta };
   }
 
-  /** Sessions that are under way are let end: postern would end them when it is stopped. */
-  async stop(): Promise<void> {
-    this.#sessions.stop();
+  stop(): Promise<void> {
     this.#pages.stop();
-    while (this.#underWay > 0) await sleep(POLL_MS);
+    return this.#sessions.stop();
   }
 
   async #measure(work: () => Promise<readonly Span[]>): Promise<Figures> {
@@ -198,10 +164,6 @@ async function main(): Promise<void> {
     return { phase, delayMs: rounded(median(delays)), pageMaxMs, delays: delays.map(rounded) };
   });
   console.table(rows);
-  for (const { phase, delayMs, pageMaxMs } of results) {
-    console.log(verdict(`${phase}: ms more until the banner, 99th percentile`, delayMs, GOALS.delayMs));
-    console.log(verdict(`${phase}: ms for the health page, at most`, pageMaxMs, GOALS.pageMs));
-  }
   report("banload", { decisions: DECISIONS, delta: DELTA, answerMB: rounded(lapi.megabytes), results, rows });
 }
 

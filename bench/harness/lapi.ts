@@ -2,10 +2,12 @@
  * A LAPI that costs next to nothing: it has its answers ready as bytes, in the form and length of the real one's, and gives
  * whichever it is told to. That everything is asked for anew it brings about as a real one does, by failing once.
  *
- * Its decisions are numbered, and each number has an address that no other has, and no client of a bench.
+ * Its decisions are numbered, and each number has an address that no other has, and none of the
+ * clients of a bench that are let in.
  */
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** A community blocklist that replaces itself: so many decisions come, and as many go. */
 export const DELTA = 15_000;
@@ -17,6 +19,10 @@ const IPV6_EVERY = 20;
 const SCATTER = 0x9e3779;
 
 const ORIGINS = ["CAPI", "crowdsec", "cscli", "lists"];
+
+/** However busy the machine is. */
+const LOAD_MS_MAX = 60_000;
+const POLL_MS = 100;
 
 /** What comes next, at the question after this one at the earliest. */
 type News = "nothing" | "failure" | "delta";
@@ -116,6 +122,18 @@ export class StandInLapi {
   }
 }
 
+/** Waits until the gateway whose admin pages are there has so many decisions. */
+export async function untilHeld(adminPort: number, decisions: number): Promise<void> {
+  const end = performance.now() + LOAD_MS_MAX;
+  while (performance.now() < end) {
+    const answer: unknown = await (await fetch(`http://127.0.0.1:${adminPort}/api/bans`)).json();
+    if (typeof answer === "object" && answer !== null && "total" in answer && answer.total === decisions)
+      return;
+    await sleep(POLL_MS);
+  }
+  throw new Error(`postern does not have ${decisions} decisions`);
+}
+
 type Run = readonly [first: number, count: number];
 
 const none: Run = [0, 0];
@@ -147,8 +165,13 @@ function decision(number: number, duration: string): object {
     scope: "Ip",
     type: "ban",
     uuid: `8f2d3c1e-5b7a-4c9d-8e1f-${number.toString(16).padStart(12, "0")}`,
-    value: number % IPV6_EVERY === 0 ? ipv6(number) : ipv4(number),
+    value: bannedAddress(number),
   };
+}
+
+/** Whom the decision with this number is about. */
+export function bannedAddress(number: number): string {
+  return number % IPV6_EVERY === 0 ? ipv6(number) : ipv4(number);
 }
 
 /** From 1.0.0.0 to 202.255.255.255. */

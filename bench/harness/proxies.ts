@@ -12,7 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Connection, nobody } from "../../src/wire/wire.ts";
 import type { CertificateFiles } from "./certificate.ts";
-import { type Cores, startChild } from "./process.ts";
+import { type Child, type Cores, startChild } from "./process.ts";
 import { loopback, wire } from "./wire.ts";
 
 export type Name = "postern" | "haproxy";
@@ -23,6 +23,8 @@ export interface Route {
   readonly to: readonly number[];
   /** What postern makes of it: it follows SMTP, IMAP until login, and is blind to `tcp`, as HAProxy always is. */
   readonly protocol: "smtp" | "imap" | "tcp";
+  /** Postern's; by default `reply`. HAProxy drops. */
+  readonly banAction?: "reply" | "drop";
 }
 
 export interface ProxyOptions {
@@ -32,6 +34,10 @@ export interface ProxyOptions {
   readonly cores: Cores;
   /** What clients are shown in TLS; without it they speak in the clear. */
   readonly certificate?: CertificateFiles;
+  /** What one client may have in this time; without it nobody comes near. */
+  readonly limit?: { readonly connections: number; readonly window: string };
+  /** The addresses that HAProxy turns away; postern has them from LAPI. */
+  readonly banned?: readonly string[];
   /** Where postern's bans come from, and how often it asks; without it nobody is banned. */
   readonly lapi?: { readonly url: string; readonly updateFrequency: string };
   /** Postern's; without it as by default. */
@@ -53,7 +59,7 @@ const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const connectionsMax = 9500;
 
 /** What no client of a bench comes near, so that everything is counted and nobody refused. */
-const rateMax = 1_000_000;
+const unlimited = { connections: 1_000_000, window: "60s" };
 
 const startMsMax = 10_000;
 const pollMs = 20;
@@ -71,7 +77,7 @@ export async function startProxy(name: Name, options: ProxyOptions): Promise<Pro
     rmSync(directory, { recursive: true, force: true });
   };
   for (const port of ports)
-    await untilAccepting(name, port).catch((error) => stop().then(() => Promise.reject(error)));
+    await untilAccepting(name, port, child).catch((error) => stop().then(() => Promise.reject(error)));
   return { pid: child.pid, ports, adminPort, stop };
 }
 
@@ -81,15 +87,16 @@ function posternCommand(
   options: ProxyOptions,
 ): string[] {
   const file = join(directory, "postern.yaml");
-  const { routes, certificate, lapi, healthInterval } = options;
+  const { routes, certificate, lapi, healthInterval, limit = unlimited } = options;
   const health = healthInterval === undefined ? {} : { health: { interval: healthInterval } };
-  const listener = ({ protocol }: Route, index: number) => [
+  const listener = ({ protocol, banAction = "reply" }: Route, index: number) => [
     `to${index}`,
     {
       listen: `127.0.0.1:${ports[index]}`,
       protocol,
       proxy: { mode: "required", from: ["127.0.0.0/8"] },
       tls: certificate === undefined ? "off" : "implicit",
+      ban: { action: banAction },
       pool: `to${index}`,
     },
   ];
@@ -107,7 +114,13 @@ function posternCommand(
     ...(certificate !== undefined && {
       tls: { certificates: [{ cert: certificate.certFile, key: certificate.keyFile }] },
     }),
-    limits: { default: { connectionCount: connectionsMax, connectionRate: rateMax } },
+    limits: {
+      default: {
+        connectionCount: connectionsMax,
+        connectionRate: limit.connections,
+        timeUnit: limit.window,
+      },
+    },
     ...(lapi !== undefined && { crowdsec: { ...lapi, apiKey: "bench", cache: join(directory, "bans") } }),
     log: { destination: join(directory, "postern.log") },
     admin: { listen: `127.0.0.1:${adminPort}` },
@@ -118,7 +131,10 @@ function posternCommand(
 
 function haproxyCommand(directory: string, ports: readonly number[], options: ProxyOptions): string[] {
   const file = join(directory, "haproxy.cfg");
-  const { certificate } = options;
+  const { certificate, banned, limit = unlimited } = options;
+  const bans = join(directory, "banned");
+  if (banned !== undefined) writeFileSync(bans, banned.join("\n"));
+  const reject = "tcp-request session reject if";
   const [bindOptions, serverOptions] =
     certificate === undefined
       ? ["accept-proxy", "send-proxy-v2"]
@@ -130,8 +146,8 @@ function haproxyCommand(directory: string, ports: readonly number[], options: Pr
     const servers = route.to.map((to) => `  server at${to} 127.0.0.1:${to} ${serverOptions}\n`);
     return `frontend in${index}
   bind 127.0.0.1:${ports[index]} ${bindOptions}
-  tcp-request session track-sc0 src table clients
-  tcp-request session reject if { sc_conn_rate(0) gt ${rateMax} }
+${banned === undefined ? "" : `  ${reject} { src -f ${bans} }\n`}  tcp-request session track-sc0 src table clients
+  ${reject} { sc_conn_rate(0) gt ${limit.connections} }
   default_backend to${index}
 backend to${index}
 ${servers.join("")}`;
@@ -148,7 +164,7 @@ defaults
   timeout server 5m
   maxconn ${connectionsMax}
 ${routes.join("")}backend clients
-  stick-table type ip size 64k expire 10m store conn_cur,conn_rate(60s)
+  stick-table type ip size 64k expire 10m store conn_cur,conn_rate(${limit.window})
 `,
   );
   return ["haproxy", "-db", "-q", "-f", file];
@@ -163,9 +179,14 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /** Connects until somebody answers, and leaves without a word. */
-async function untilAccepting(name: Name, port: number): Promise<void> {
+async function untilAccepting(name: Name, port: number, child: Child): Promise<void> {
   const end = performance.now() + startMsMax;
+  let isGone = false;
+  void child.gone.then(() => {
+    isGone = true;
+  });
   while (!(await accepts(port))) {
+    if (isGone) throw new Error(`${name} cannot be started`);
     if (performance.now() > end) throw new Error(`${name} does not listen on port ${port}`);
     await sleep(pollMs);
   }

@@ -24,7 +24,7 @@ const nothing = Buffer.alloc(0);
 /** As many clients as a busy mail server sees in an hour; each has an address, and so an entry in the proxy's table. */
 const clientsMax = 9216;
 
-const destination = { address: Address.v4(0xc0000219), port: 25 };
+export const destination = { address: Address.v4(0xc0000219), port: 25 };
 
 /** PROXY v2 headers of clients from 203.0.0.0 on, ready to be sent; the next one again after the last. */
 export const openings: readonly Buffer[] = Array.from({ length: clientsMax }, (_, client) =>
