@@ -51,6 +51,7 @@ export async function goals({ json, only, write, signal }: GoalsOptions): Promis
       },
     },
   );
+  for (const { goal, fault } of measured) if (fault !== null) console.error(`${goal.name}: ${fault}`);
   console.log(json ? jsonOf(measured) : tableOf(measured));
   if (write !== null) {
     if (measured.some((each) => each.measured === null)) return told(`${write} stays: goals are missing`, 1);

@@ -46,7 +46,7 @@ export async function runBench({ file, words, deadlineMs, signal }: Errand): Pro
     child.kill("SIGTERM");
     killer ??= setTimeout(endGroup, STOP_MS);
   };
-  const deadline = setTimeout(() => stop(`no result in ${Math.round(deadlineMs / 1000)} s`), deadlineMs);
+  const deadline = setTimeout(() => stop(`no result in ${Math.ceil(deadlineMs / 1000)} s`), deadlineMs);
   const interrupted = () => stop("not measured: interrupted");
   signal.addEventListener("abort", interrupted, { once: true });
 

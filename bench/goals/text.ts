@@ -49,6 +49,6 @@ function measuredText({ goal, measured }: Measured): string {
   return measured === null ? "not measured" : `${measured} ${goal.unit}`;
 }
 
-function wordOf({ held, fault }: Measured): string {
-  return held ? "holds" : fault === null ? "falls short" : fault;
+function wordOf({ held }: Measured): string {
+  return held ? "holds" : "falls short";
 }
