@@ -46,7 +46,10 @@ export async function goals({ json, only, write, signal }: GoalsOptions): Promis
       budgetMs: BUDGET_MS,
       now: () => performance.now(),
       run: ({ bench, words }, deadlineMs) => {
-        if (!signal.aborted) console.error(`measuring: ${[bench, ...words].join(" ")}`);
+        if (!signal.aborted)
+          console.error(
+            `measuring: ${[bench, ...words].join(" ")}, in ${Math.ceil(deadlineMs / 1000)} s at most`,
+          );
         return runBench({ file: fileOf(bench), words, deadlineMs, signal });
       },
     },

@@ -18,8 +18,8 @@ import { runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts"
 /** Cores from which on sessions per second can show it: two for the proxy, two for the rest. */
 const CORES_NEEDED = 4;
 
-const SESSIONS = 16_000;
-const WARM_UP_SESSIONS = 16_000;
+const SESSIONS = 8000;
+const WARM_UP_SESSIONS = 8000;
 
 /** For each thread of the load: more than one proxy thread can have in hand. */
 const PARALLEL = 64;
