@@ -67,6 +67,19 @@ t.test("runBench says why when a bench fails", async (t) => {
   for (const [source, fault] of cases) t.strictSame(await run(benchOf(t, source)), { fault }, source);
 });
 
+t.test("runBench ends what a bench left behind when it has ended by itself", async (t) => {
+  const source = `import { spawn } from "node:child_process";
+    import { writeFileSync } from "node:fs";
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "inherit" });
+    child.unref();
+    writeFileSync(process.argv[2], String(child.pid));
+    console.log("{}");`;
+  const file = benchOf(t, source);
+  const pidFile = join(t.testdirName, "pid");
+  t.strictSame(await run(file, { words: [pidFile] }), { line: {} });
+  t.ok(await untilGone(await pidIn(pidFile)));
+});
+
 t.test("runBench ends a bench and what it started when its time is over", async (t) => {
   const source = `import { spawn } from "node:child_process";
     import { writeFileSync } from "node:fs";
