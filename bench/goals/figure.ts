@@ -56,6 +56,6 @@ function taken(from: unknown, { name, conditions }: Step): readonly unknown[] {
 }
 
 function member(of: unknown, name: string): unknown {
-  if (typeof of !== "object" || of === null || !Object.hasOwn(of, name)) return undefined;
+  if (typeof of !== "object" || of === null) return undefined;
   return Object.getOwnPropertyDescriptor(of, name)?.value;
 }

@@ -64,8 +64,16 @@ const unlimited = { connections: 1_000_000, window: "60s" };
 const startMsMax = 10_000;
 const pollMs = 20;
 
+/** Of proxies that run; those that a bench leaves behind when it is interrupted go with it. */
+const directories = new Set<string>();
+
+process.once("exit", () => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+});
+
 export async function startProxy(name: Name, options: ProxyOptions): Promise<ProxyProcess> {
   const directory = mkdtempSync(join(tmpdir(), `bench-${name}-`));
+  directories.add(directory);
   const [adminPort = 0, ...ports] = await freePorts(1 + options.routes.length);
   const command =
     name === "postern"
@@ -75,6 +83,7 @@ export async function startProxy(name: Name, options: ProxyOptions): Promise<Pro
   const stop = async () => {
     await child.stop();
     rmSync(directory, { recursive: true, force: true });
+    directories.delete(directory);
   };
   for (const port of ports)
     await untilAccepting(name, port, child).catch((error) => stop().then(() => Promise.reject(error)));
