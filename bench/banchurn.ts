@@ -10,9 +10,9 @@
 import { StandInLapi, untilHeld } from "./harness/lapi.ts";
 import { cpuNs } from "./harness/proc.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked } from "./harness/report.ts";
 import { runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
+import { type ProxyProcess, startProxy } from "./peers/start.ts";
 
 const SIZES = [0, 50_000, 500_000] as const;
 const PARALLEL = 32;

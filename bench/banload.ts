@@ -13,9 +13,9 @@ import { DELTA, StandInLapi, type Update } from "./harness/lapi.ts";
 import { Pace, percentile } from "./harness/pace.ts";
 import { cpuMs } from "./harness/proc.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked } from "./harness/report.ts";
 import { runSessions, SteadySessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
+import { type ProxyProcess, startProxy } from "./peers/start.ts";
 
 const DECISIONS = 500_000;
 const SESSIONS_PER_SECOND = 300;

@@ -11,9 +11,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DELTA, StandInLapi } from "./harness/lapi.ts";
 import { residentBytes } from "./harness/proc.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked } from "./harness/report.ts";
 import { runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
+import { startProxy } from "./peers/start.ts";
 
 const DECISIONS = 500_000;
 const DELTAS = 2;

@@ -6,11 +6,11 @@
  */
 import { cpuMs } from "./harness/proc.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { type Name, type ProxyProcess, type Route, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked } from "./harness/report.ts";
 import { openings } from "./harness/talk.ts";
 import { Transfer } from "./harness/transfer.ts";
 import { loopback, startBackend, wire } from "./harness/wire.ts";
+import { type Name, type ProxyProcess, type Route, startProxy } from "./peers/start.ts";
 
 const NAMES: readonly Name[] = ["postern", "haproxy"];
 

@@ -9,8 +9,8 @@ import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cpuNs } from "./harness/proc.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked } from "./harness/report.ts";
+import { type ProxyProcess, startProxy } from "./peers/start.ts";
 
 const SERVERS = 50;
 const INTERVALS = ["0s", "10s", "1s"] as const;

@@ -8,9 +8,9 @@
  */
 import { cpuMs } from "./harness/proc.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked } from "./harness/report.ts";
 import { runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
+import { type ProxyProcess, startProxy } from "./peers/start.ts";
 
 const PARALLEL = 32;
 

@@ -6,10 +6,10 @@
  */
 import { cpuMs } from "./harness/proc.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked } from "./harness/report.ts";
 import { runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
 import { attachmentLine, mailOf } from "./harness/talk.ts";
+import { type ProxyProcess, startProxy } from "./peers/start.ts";
 
 const NAMES = ["inspected", "opaque", "haproxy"] as const;
 

@@ -14,12 +14,12 @@ import { type Connection, nobody } from "../src/wire/wire.ts";
 import { makeCertificate } from "./harness/certificate.ts";
 import { residentBytes } from "./harness/proc.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { type Name, type ProxyOptions, type Route, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, partsAsked, report, rounded, roundsAsked } from "./harness/report.ts";
 import { nextOpening } from "./harness/sessions.ts";
 import { hello, inbox, type Line, type Script, Talk } from "./harness/talk.ts";
 import { GROUP } from "./harness/tls.ts";
 import { type Backend, loopback, startBackend, wire } from "./harness/wire.ts";
+import { type Name, type ProxyOptions, type Route, startProxy } from "./peers/start.ts";
 
 const CONNECTIONS = 9000;
 const WARM_UP_CONNECTIONS = 500;

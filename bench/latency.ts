@@ -10,9 +10,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { percentile } from "./harness/pace.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { type Name, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked } from "./harness/report.ts";
 import { runSessions, SteadySessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
+import { type Name, startProxy } from "./peers/start.ts";
 
 const SESSIONS_PER_SECOND = 500;
 const PARALLEL = 32;

@@ -14,11 +14,11 @@ import { type Connection, nobody } from "../src/wire/wire.ts";
 import { bannedAddress, StandInLapi, untilHeld } from "./harness/lapi.ts";
 import { cpuNs } from "./harness/proc.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { type Name, type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked } from "./harness/report.ts";
 import { type Begin, nextOpening, runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
 import { destination, openings } from "./harness/talk.ts";
 import { loopback, wire } from "./harness/wire.ts";
+import { type Name, type ProxyProcess, startProxy } from "./peers/start.ts";
 
 const DECISIONS = 50_000;
 const PARALLEL = 32;

@@ -10,11 +10,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Numbered } from "./harness/numbered.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { startProxy } from "./harness/proxies.ts";
 import { report } from "./harness/report.ts";
 import { sessionsTo, startMailServer } from "./harness/sessions.ts";
 import { openings } from "./harness/talk.ts";
 import { loopback, startBackend, wire } from "./harness/wire.ts";
+import { startProxy } from "./peers/start.ts";
 
 const CONNECTIONS = 8;
 const SESSIONS_PER_SECOND = 1000;

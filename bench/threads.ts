@@ -11,9 +11,9 @@
 import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { cpuMs } from "./harness/proc.ts";
-import { type ProxyProcess, type Route, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, report, rounded, roundsAsked } from "./harness/report.ts";
 import { runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
+import { type ProxyProcess, type Route, startProxy } from "./peers/start.ts";
 
 /** Cores from which on sessions per second can show it: two for the proxy, two for the rest. */
 const CORES_NEEDED = 4;

@@ -9,10 +9,10 @@
 import { type KeyKind, makeCertificate } from "./harness/certificate.ts";
 import { cpuMs } from "./harness/proc.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
-import { type Name, type ProxyProcess, startProxy } from "./harness/proxies.ts";
 import { inRounds, median, partsAsked, report, rounded, roundsAsked } from "./harness/report.ts";
 import { type Begin, runSessions, startMailServer } from "./harness/sessions.ts";
 import { GROUP, type Terms, TlsClients } from "./harness/tls.ts";
+import { type Name, type ProxyProcess, startProxy } from "./peers/start.ts";
 
 const NAMES: readonly Name[] = ["postern", "haproxy"];
 const HANDSHAKES = ["full", "resumed"] as const;

@@ -20,9 +20,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Pace } from "./harness/pace.ts";
 import { type Child, startChild } from "./harness/process.ts";
-import { freePorts } from "./harness/proxies.ts";
 import { report, roundsAsked } from "./harness/report.ts";
 import { sessionsTo, startMailServer } from "./harness/sessions.ts";
+import { freePorts } from "./peers/start.ts";
 
 interface Way {
   readonly way: "handed" | "moved" | "closed";

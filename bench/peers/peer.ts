@@ -1,0 +1,49 @@
+/**
+ * What a proxy is told that is measured beside others, and what it is to whoever starts it. Each is run as an administrator
+ * would run it: PROXY v2 in, limits by the client's address, timeouts, and PROXY v2 out. Where there is a certificate, TLS
+ * with clients ends in it, and servers are told so.
+ *
+ * A peer's file has its configuration, made from the same options as everybody else's; it starts nothing.
+ */
+import type { CertificateFiles } from "../harness/certificate.ts";
+import type { Cores } from "../harness/process.ts";
+
+/** What is behind a port that is listened on. */
+export interface Route {
+  /** The ports of the back ends. */
+  readonly to: readonly number[];
+  /** What postern makes of it: it follows SMTP, IMAP until login, and is blind to `tcp`, as HAProxy always is. */
+  readonly protocol: "smtp" | "imap" | "tcp";
+}
+
+export interface ProxyOptions {
+  readonly routes: readonly Route[];
+  /** Of postern's; HAProxy always has one. */
+  readonly threads: number;
+  readonly cores: Cores;
+  /** What clients are shown in TLS; without it they speak in the clear. */
+  readonly certificate?: CertificateFiles;
+  /** Where postern's bans come from, and how often it asks; without it nobody is banned. */
+  readonly lapi?: { readonly url: string; readonly updateFrequency: string };
+  /** Postern's; without it as by default. */
+  readonly healthInterval?: string;
+}
+
+/** Where a peer may write, and where it is to listen. */
+export interface Place {
+  /** Its own, and gone when it is. */
+  readonly directory: string;
+  /** One for each of the routes. */
+  readonly ports: readonly number[];
+  /** For its own pages, where it has any. */
+  readonly adminPort: number;
+}
+
+/** Writes what the peer is to read, and returns the command that starts it in the foreground. */
+export type Command = (place: Place, options: ProxyOptions) => readonly string[];
+
+/** Enough for every bench; with two files for each, below the usual limit of 20,000 open files. */
+export const CONNECTIONS_MAX = 9500;
+
+/** What no client of a bench comes near, so that everything is counted and nobody refused. */
+export const RATE_MAX = 1_000_000;
