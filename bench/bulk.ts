@@ -10,9 +10,11 @@ import { inRounds, median, report, rounded, roundsAsked } from "./harness/report
 import { openings } from "./harness/talk.ts";
 import { Transfer } from "./harness/transfer.ts";
 import { loopback, startBackend, wire } from "./harness/wire.ts";
-import { type Name, type ProxyProcess, type Route, startProxy } from "./peers/start.ts";
+import { type ProxyProcess, type Route, startProxy } from "./peers/start.ts";
 
-const NAMES: readonly Name[] = ["postern", "haproxy"];
+const NAMES = ["postern", "haproxy"] as const;
+
+type Name = (typeof NAMES)[number];
 
 interface Load {
   readonly direction: "download" | "upload";

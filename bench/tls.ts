@@ -12,9 +12,12 @@ import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
 import { inRounds, median, partsAsked, report, rounded, roundsAsked } from "./harness/report.ts";
 import { type Begin, runSessions, startMailServer } from "./harness/sessions.ts";
 import { GROUP, type Terms, TlsClients } from "./harness/tls.ts";
-import { type Name, type ProxyProcess, startProxy } from "./peers/start.ts";
+import { type ProxyProcess, startProxy } from "./peers/start.ts";
 
-const NAMES: readonly Name[] = ["postern", "haproxy"];
+const NAMES = ["postern", "haproxy"] as const;
+
+type Name = (typeof NAMES)[number];
+
 const HANDSHAKES = ["full", "resumed"] as const;
 const PARALLEL = 16;
 

@@ -1,9 +1,22 @@
 /** HAProxy as a peer: one thread, timeouts, and a stick table that counts what postern's limits count. It has no log. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CONNECTIONS_MAX, type Place, type ProxyOptions, RATE_MAX } from "./peer.ts";
+import { CONNECTIONS_MAX, type Peer, type Place, type ProxyOptions, RATE_MAX } from "./peer.ts";
+import { answerOf, programCalled } from "./programs.ts";
 
-export function haproxy({ directory, ports }: Place, options: ProxyOptions): readonly string[] {
+export const haproxy: Peer = {
+  hears: "v2",
+  lacks: {},
+  differs: "",
+  find() {
+    const program = programCalled("haproxy");
+    if (program === null) return { kind: "missing", reason: "not installed (apt-get install haproxy)" };
+    return { kind: "found", program, version: /version (\S+)/.exec(answerOf(program, ["-v"]))?.[1] ?? "" };
+  },
+  command,
+};
+
+function command({ program, directory, ports }: Place, options: ProxyOptions): readonly string[] {
   const file = join(directory, "haproxy.cfg");
   const { certificate } = options;
   const [bindOptions, serverOptions] =
@@ -18,7 +31,7 @@ export function haproxy({ directory, ports }: Place, options: ProxyOptions): rea
     return `frontend in${index}
   bind 127.0.0.1:${ports[index]} ${bindOptions}
   tcp-request session track-sc0 src table clients
-  tcp-request session reject if { sc_conn_rate(0) gt ${RATE_MAX} }
+  tcp-request session reject if { sc_conn_rate(0) gt ${options.connectionRate ?? RATE_MAX} }
   default_backend to${index}
 backend to${index}
 ${servers.join("")}`;
@@ -38,5 +51,5 @@ ${routes.join("")}backend clients
   stick-table type ip size 64k expire 10m store conn_cur,conn_rate(60s)
 `,
   );
-  return ["haproxy", "-db", "-q", "-f", file];
+  return [program, "-db", "-q", "-f", file];
 }

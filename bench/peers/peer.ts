@@ -1,7 +1,7 @@
 /**
  * What a proxy is told that is measured beside others, and what it is to whoever starts it. Each is run as an administrator
- * would run it: PROXY v2 in, limits by the client's address, timeouts, and PROXY v2 out. Where there is a certificate, TLS
- * with clients ends in it, and servers are told so.
+ * would run it: PROXY in, limits by the client's address, timeouts, and PROXY out. Where there is a certificate, TLS with
+ * clients ends in it, and servers are told so if it can.
  *
  * A peer's file has its configuration, made from the same options as everybody else's; it starts nothing.
  */
@@ -18,20 +18,26 @@ export interface Route {
 
 export interface ProxyOptions {
   readonly routes: readonly Route[];
-  /** Of postern's; HAProxy always has one. */
+  /** Of postern's; the others always have one. */
   readonly threads: number;
   readonly cores: Cores;
   /** What clients are shown in TLS; without it they speak in the clear. */
   readonly certificate?: CertificateFiles;
+  /** So many connections a client may begin in a minute; without it more than any has. */
+  readonly connectionRate?: number;
   /** Where postern's bans come from, and how often it asks; without it nobody is banned. */
   readonly lapi?: { readonly url: string; readonly updateFrequency: string };
   /** Postern's; without it as by default. */
   readonly healthInterval?: string;
+  /** Where Haraka is installed, if it is not on the path. */
+  readonly haraka?: string;
 }
 
 /** Where a peer may write, and where it is to listen. */
 export interface Place {
-  /** Its own, and gone when it is. */
+  /** What `find` found. */
+  readonly program: string;
+  /** The peer's own, and gone when it is. */
   readonly directory: string;
   /** One for each of the routes. */
   readonly ports: readonly number[];
@@ -39,8 +45,30 @@ export interface Place {
   readonly adminPort: number;
 }
 
-/** Writes what the peer is to read, and returns the command that starts it in the foreground. */
-export type Command = (place: Place, options: ProxyOptions) => readonly string[];
+/**
+ * What not all of them can.
+ * - `tls`: ends TLS that begins behind the PROXY header.
+ * - `rate`: refuses a client that begins too many connections in a minute.
+ * - `relay`: has the server greet the client, and does not do so itself.
+ */
+export type Ability = "tls" | "rate" | "relay";
+
+export type Found =
+  | { readonly kind: "found"; readonly program: string; readonly version: string }
+  /** Why not, for people. */
+  | { readonly kind: "missing"; readonly reason: string };
+
+export interface Peer {
+  /** The PROXY header that it takes; it may take the other as well. */
+  readonly hears: "v1" | "v2";
+  /** What it cannot do, with the reason for people. */
+  readonly lacks: Partial<Readonly<Record<Ability, string>>>;
+  /** Where it does something else than the others in every case, for people; empty where it does not. */
+  readonly differs: string;
+  find(haraka: string | undefined): Found;
+  /** Writes what the peer is to read, and returns the command that starts it in the foreground. */
+  command(place: Place, options: ProxyOptions): readonly string[];
+}
 
 /** Enough for every bench; with two files for each, below the usual limit of 20,000 open files. */
 export const CONNECTIONS_MAX = 9500;

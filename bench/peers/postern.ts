@@ -2,11 +2,20 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CONNECTIONS_MAX, type Place, type ProxyOptions, RATE_MAX, type Route } from "./peer.ts";
+import manifest from "../../package.json" with { type: "json" };
+import { CONNECTIONS_MAX, type Peer, type Place, type ProxyOptions, RATE_MAX, type Route } from "./peer.ts";
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
-export function postern({ directory, ports, adminPort }: Place, options: ProxyOptions): readonly string[] {
+export const postern: Peer = {
+  hears: "v2",
+  lacks: {},
+  differs: "",
+  find: () => ({ kind: "found", program: process.execPath, version: manifest.version }),
+  command,
+};
+
+function command({ program, directory, ports, adminPort }: Place, options: ProxyOptions): readonly string[] {
   const file = join(directory, "postern.yaml");
   const { routes, certificate, lapi, healthInterval } = options;
   const health = healthInterval === undefined ? {} : { health: { interval: healthInterval } };
@@ -34,11 +43,13 @@ export function postern({ directory, ports, adminPort }: Place, options: ProxyOp
     ...(certificate !== undefined && {
       tls: { certificates: [{ cert: certificate.certFile, key: certificate.keyFile }] },
     }),
-    limits: { default: { connectionCount: CONNECTIONS_MAX, connectionRate: RATE_MAX } },
+    limits: {
+      default: { connectionCount: CONNECTIONS_MAX, connectionRate: options.connectionRate ?? RATE_MAX },
+    },
     ...(lapi !== undefined && { crowdsec: { ...lapi, apiKey: "bench", cache: join(directory, "bans") } }),
     log: { destination: join(directory, "postern.log") },
     admin: { listen: `127.0.0.1:${adminPort}` },
   };
   writeFileSync(file, JSON.stringify(configuration, null, 2));
-  return [process.execPath, main, "serve", "-c", file];
+  return [program, main, "serve", "-c", file];
 }

@@ -10,15 +10,24 @@ import { type Connection, nobody } from "../../src/wire/wire.ts";
 import { startChild } from "../harness/process.ts";
 import { loopback, wire } from "../harness/wire.ts";
 import { haproxy } from "./haproxy.ts";
-import type { Command, ProxyOptions } from "./peer.ts";
+import { haraka } from "./haraka.ts";
+import { nginx } from "./nginx.ts";
+import type { Peer, ProxyOptions } from "./peer.ts";
 import { postern } from "./postern.ts";
 
 export type { ProxyOptions, Route } from "./peer.ts";
 
-export type Name = "postern" | "haproxy";
+/** In the order that they are shown in. */
+export const NAMES = ["postern", "haproxy", "nginx", "haraka"] as const;
+
+export type Name = (typeof NAMES)[number];
+
+export const peers: Readonly<Record<Name, Peer>> = { postern, haproxy, nginx, haraka };
 
 export interface ProxyProcess {
   readonly pid: number;
+  /** Resolves when it has ended, for whatever reason. */
+  readonly gone: Promise<void>;
   /** Where clients connect, one for each of the `routes`. */
   readonly ports: readonly number[];
   /** Of postern's metrics and health pages. */
@@ -26,22 +35,28 @@ export interface ProxyProcess {
   stop(): Promise<void>;
 }
 
-const commands: Readonly<Record<Name, Command>> = { postern, haproxy };
-
 const startMsMax = 10_000;
 const pollMs = 20;
 
 export async function startProxy(name: Name, options: ProxyOptions): Promise<ProxyProcess> {
+  const peer = peers[name];
+  const found = peer.find(options.haraka);
+  if (found.kind === "missing") throw new Error(`${name}: ${found.reason}`);
+  const { program } = found;
   const directory = mkdtempSync(join(tmpdir(), `bench-${name}-`));
   const [adminPort = 0, ...ports] = await freePorts(1 + options.routes.length);
-  const child = startChild(commands[name]({ directory, ports, adminPort }, options), options.cores);
+  const child = startChild(peer.command({ program, directory, ports, adminPort }, options), options.cores);
   const stop = async () => {
     await child.stop();
     rmSync(directory, { recursive: true, force: true });
   };
-  for (const port of ports)
-    await untilAccepting(name, port).catch((error) => stop().then(() => Promise.reject(error)));
-  return { pid: child.pid, ports, adminPort, stop };
+  let isGone = false;
+  child.gone.then(() => {
+    isGone = true;
+  });
+  const listens = ports.map((port) => untilAccepting(name, port, () => isGone));
+  await Promise.all(listens).catch((error) => stop().then(() => Promise.reject(error)));
+  return { pid: child.pid, gone: child.gone, ports, adminPort, stop };
 }
 
 /** Ports that were free a moment ago. */
@@ -53,9 +68,10 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /** Connects until somebody answers, and leaves without a word. */
-async function untilAccepting(name: Name, port: number): Promise<void> {
+async function untilAccepting(name: Name, port: number, isGone: () => boolean): Promise<void> {
   const end = performance.now() + startMsMax;
   while (!(await accepts(port))) {
+    if (isGone()) throw new Error(`${name} ended at its start`);
     if (performance.now() > end) throw new Error(`${name} does not listen on port ${port}`);
     await sleep(pollMs);
   }
