@@ -13,6 +13,8 @@ export interface Peer {
   readonly name: string;
   /** As the peer itself says it; empty where it says none. */
   readonly version: string;
+  /** What it does otherwise than the others in every case, for people: `tells servers by PROXY v1`. */
+  readonly differs?: string;
 }
 
 /** Who was to be compared and is not, with the reason for people: `not installed`. */
