@@ -1,0 +1,334 @@
+/** Comparisons of peers that are none, by a runner that runs nothing: their order, their figures, and who is left out. */
+import t from "tap";
+import { type CompareOptions, PEERS, type Stage, type Turn } from "../../bench/compare/match.ts";
+import { CASES, CONTESTS } from "../../bench/compare/trials.ts";
+import { compare } from "../../bench/compare.ts";
+import type { Plan } from "../../bench/load/plan.ts";
+import type { Result } from "../../bench/load/result.ts";
+import type { Comparison } from "../../bench/report/comparison.ts";
+
+const SINK_PORT = 2525;
+
+const state = { cpuSeconds: 0, residentBytes: 0, descriptors: 0, contextSwitches: 0 };
+
+/** All went well, and each session took so much. */
+function resultOf(plan: Plan, cpuUsPerSession: number): Result {
+  return {
+    plan,
+    startedAt: "2026-01-01T00:00:00.000Z",
+    seconds: 2,
+    wasStopped: false,
+    counts: {
+      begun: 100,
+      done: 100,
+      turnedAway: 0,
+      failed: 0,
+      open: 0,
+      messages: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+    },
+    latencies: {},
+    replies: [],
+    faults: [],
+    samples: [],
+    harness: { threads: 1, cpuShare: 0.5, lateP99Us: 0, isBottleneck: false },
+    target: {
+      before: state,
+      peak: state,
+      after: { ...state, cpuSeconds: 1 },
+      cpuUsPerSession,
+      cpuUsPerMessage: null,
+      cpuMsPerGib: null,
+      bytesPerOpenSession: null,
+    },
+    agreements: [],
+    findings: [],
+  };
+}
+
+/** Peers on the ports from 1 on, in the order of their names, and what becomes of them. */
+class World {
+  readonly turns: Turn[] = [];
+  readonly running = new Set<string>();
+  readonly plans: Plan[] = [];
+  /** Started so often. */
+  readonly starts: string[] = [];
+  readonly ends = new Map<string, () => void>();
+  sinkStops = 0;
+
+  readonly stage: Stage = {
+    find: (name) => ({ kind: "found", program: `/usr/sbin/${name}`, version: "1.0" }),
+    start: async (name) => {
+      this.starts.push(name);
+      this.running.add(name);
+      const { promise: gone, resolve } = Promise.withResolvers<void>();
+      this.ends.set(name, resolve);
+      const stop = async () => {
+        this.running.delete(name);
+        resolve();
+      };
+      return { pid: 1000 + PEERS.indexOf(name), gone, ports: [1 + PEERS.indexOf(name)], stop };
+    },
+    startSink: async () => ({
+      port: SINK_PORT,
+      stop: async () => {
+        this.sinkStops++;
+      },
+    }),
+    pin: () => {},
+  };
+
+  /** `judge` gets whose turn it is; a turn of round 0 warms up. */
+  compare(
+    options: Partial<CompareOptions>,
+    judge: (plan: Plan, turn: Turn) => Result,
+    stage: Partial<Stage> = {},
+  ): Promise<Comparison> {
+    return compare(
+      {
+        run: async (plan) => {
+          this.plans.push(plan);
+          return judge(plan, this.turns.at(-1)!);
+        },
+        peers: ["postern", "haproxy"],
+        cases: ["churn"],
+        rounds: 3,
+        seconds: 2,
+        signal: new AbortController().signal,
+        onTurn: (turn) => this.turns.push(turn),
+        onSample: () => {},
+        ...options,
+      },
+      { ...this.stage, ...stage },
+    );
+  }
+}
+
+function order(turns: readonly Turn[]): string {
+  return turns.map(({ peer, round }) => `${peer[0]}${round}`).join(" ");
+}
+
+const figuresOf = (comparison: Comparison, name: string) =>
+  comparison.cases.find((each) => each.name === name)?.figures;
+
+t.test("compare has peers take turns when there are several rounds", async (t) => {
+  const world = new World();
+  const comparison = await world.compare({}, (plan) => resultOf(plan, 100));
+  t.equal(order(world.turns), "p0 p1 h0 h1 p2 h2 p3 h3");
+  t.strictSame(world.starts, ["postern", "haproxy"], "each is started once for the case");
+  t.equal(world.running.size, 0, "and stopped");
+  t.equal(world.sinkStops, 1);
+  t.strictSame(
+    world.plans.map(({ target }) => target.port),
+    [1, 1, 2, 2, 1, 2, 1, 2],
+  );
+  t.strictSame(
+    comparison.runs.map(({ peer, case: name, round }) => `${peer} ${name} ${round}`),
+    [1, 2, 3].flatMap((round) => [`postern churn ${round}`, `haproxy churn ${round}`]),
+    "a warm-up is no run",
+  );
+});
+
+t.test("compare gives the median of the rounds' ratios when rounds differ", async (t) => {
+  const world = new World();
+  const us: Readonly<Record<string, readonly number[]>> = {
+    // A noisy machine: the medians' own ratio would be 1.
+    postern: [0, 110, 240, 360],
+    haproxy: [0, 100, 200, 240],
+  };
+  const comparison = await world.compare({}, (plan, { peer, round }) => resultOf(plan, us[peer]![round]!));
+  t.equal(comparison.reference, "haproxy");
+  t.strictSame(figuresOf(comparison, "churn"), [
+    { peer: "postern", values: [110, 240, 360], median: 240, min: 110, max: 360, ratio: 1.2 },
+    { peer: "haproxy", values: [100, 200, 240], median: 200, min: 100, max: 240, ratio: 1 },
+  ]);
+});
+
+t.test("compare names the first peer as the reference when HAProxy is not there", async (t) => {
+  const world = new World();
+  const comparison = await world.compare({ peers: ["nginx", "postern"] }, (plan, { peer }) =>
+    resultOf(plan, peer === "nginx" ? 100 : 150),
+  );
+  t.equal(comparison.reference, "nginx");
+  t.strictSame(
+    figuresOf(comparison, "churn")?.map(({ ratio }) => ratio),
+    [1, 1.5],
+  );
+});
+
+t.test("compare leaves a peer out, and says why, when it is not installed", async (t) => {
+  const world = new World();
+  const find: Stage["find"] = (name, haraka) =>
+    name === "haproxy"
+      ? { kind: "missing", reason: `not installed, not in ${haraka}` }
+      : world.stage.find(name, haraka);
+  const comparison = await world.compare({ haraka: "/there" }, (plan) => resultOf(plan, 100), { find });
+  t.strictSame(comparison.absentees, [{ name: "haproxy", reason: "not installed, not in /there" }]);
+  t.strictSame(
+    comparison.peers.map(({ name }) => name),
+    ["postern"],
+  );
+  t.equal(comparison.reference, "postern");
+  t.strictSame(world.starts, ["postern"]);
+});
+
+t.test("compare leaves a peer out of the case, and goes on, when it does not start", async (t) => {
+  const world = new World();
+  const start: Stage["start"] = (name, options) =>
+    name === "nginx"
+      ? Promise.reject(new Error("nginx ended at its start"))
+      : world.stage.start(name, options);
+  const peers = ["nginx", "haproxy"] as const;
+  const comparison = await world.compare({ peers }, (plan) => resultOf(plan, 100), { start });
+  t.strictSame(comparison.absentees, [
+    { name: "nginx", reason: "not in churn: round 1: nginx ended at its start" },
+  ]);
+  t.strictSame(
+    figuresOf(comparison, "churn")?.map(({ peer }) => peer),
+    ["haproxy"],
+  );
+});
+
+t.test("compare leaves a peer out from then on when it dies", async (t) => {
+  const world = new World();
+  const comparison = await world.compare({ cases: ["churn", "mail"] }, (plan, turn) => {
+    if (turn.case === "churn" && turn.peer === "postern" && turn.round === 2) world.ends.get("postern")!();
+    return resultOf(plan, 100);
+  });
+  t.strictSame(comparison.absentees, [
+    { name: "postern", reason: "not in churn: round 2: it ended by itself" },
+  ]);
+  t.equal(
+    order(world.turns.filter(({ case: name }) => name === "churn")),
+    "p0 p1 h0 h1 p2 h2 h3",
+    "it has no third turn",
+  );
+  t.strictSame(figuresOf(comparison, "churn")?.[0]?.values, [100], "what it did before counts");
+  t.equal(figuresOf(comparison, "mail")?.[0]?.values.length, 3, "it is there again in the next case");
+  t.equal(world.running.size, 0);
+});
+
+t.test("compare takes no figure, and says why, when sessions go wrong", async (t) => {
+  const world = new World();
+  const comparison = await world.compare({}, (plan, { peer }) => {
+    const result = resultOf(plan, 100);
+    if (peer === "haproxy") return result;
+    return {
+      ...result,
+      counts: { ...result.counts, done: 98, failed: 2 },
+      faults: [{ phase: "greeting", kind: "timeout", count: 2 }],
+    };
+  });
+  const reason = 'not in churn: round 1: 2 of 100 sessions failed, most by "timeout" in greeting';
+  t.strictSame(comparison.absentees, [{ name: "postern", reason }]);
+  t.equal(figuresOf(comparison, "churn")?.length, 1);
+});
+
+t.test("compare says in one sentence what a peer cannot do when several cases need it", async (t) => {
+  const world = new World();
+  const cases = ["churn", "latency", "refusals"] as const;
+  const comparison = await world.compare({ cases, peers: ["haraka", "nginx"] }, (plan) =>
+    resultOf(plan, 100),
+  );
+  t.match(comparison.absentees, [
+    { name: "haraka", reason: /^not in churn, latency: it greets clients by itself/ },
+    { name: "haraka", reason: /^not in refusals: its limits need/ },
+    { name: "nginx", reason: /^not in refusals: its stream module/ },
+  ]);
+});
+
+t.test("compare has direct take part when clients measure, and only then", async (t) => {
+  const world = new World();
+  const comparison = await world.compare(
+    { cases: ["churn", "latency"], peers: ["postern", "direct"], rounds: 1 },
+    (plan, { peer }) => ({
+      ...resultOf(plan, 100),
+      latencies: { greeting: latency(peer === "direct" ? 100 : 250) },
+      harness: { threads: 1, cpuShare: 0.9, lateP99Us: 0, isBottleneck: peer === "direct" },
+    }),
+  );
+  t.strictSame(
+    figuresOf(comparison, "latency, p99")?.map(({ peer, median }) => [peer, median]),
+    [
+      ["postern", 500],
+      ["direct", 200],
+    ],
+  );
+  t.strictSame(
+    figuresOf(comparison, "churn")?.map(({ peer }) => peer),
+    ["postern"],
+  );
+  t.equal(world.plans.at(-1)?.target.port, SINK_PORT);
+  t.match(comparison.cases.at(-1)?.plan, /; in 1 of 2 runs the load itself was at its limit$/);
+  t.notMatch(comparison.cases[0]?.plan, /limit/);
+  t.strictSame(comparison.absentees, []);
+});
+
+t.test("compare starts a process for each run when a case asks for young ones", async (t) => {
+  const world = new World();
+  await world.compare({ cases: ["idle"], rounds: 2 }, (plan) => resultOf(plan, 100));
+  t.equal(order(world.turns), "p0 p1 h0 h1 p0 p2 h0 h2");
+  t.strictSame(world.starts, ["postern", "haproxy", "postern", "haproxy"]);
+  t.equal(world.running.size, 0);
+});
+
+t.test("compare comes to what there is so far when it is stopped", async (t) => {
+  const world = new World();
+  const stopping = new AbortController();
+  const comparison = await world.compare(
+    { signal: stopping.signal, cases: ["churn", "mail"] },
+    (plan, { peer, round }) => {
+      if (peer === "haproxy" && round === 2) {
+        stopping.abort();
+        // The terminal's Ctrl-C has ended the children as well.
+        world.ends.get("haproxy")!();
+      }
+      return resultOf(plan, 100);
+    },
+  );
+  t.strictSame(
+    figuresOf(comparison, "churn")?.map(({ values }) => values.length),
+    [2, 1],
+    "the run that was stopped does not count",
+  );
+  t.strictSame(comparison.absentees, []);
+  t.equal(comparison.cases.length, 1);
+  t.equal(world.running.size, 0);
+  t.equal(world.sinkStops, 1);
+});
+
+t.test("CONTESTS names each of its figures once when all are taken together", async (t) => {
+  const trials = CASES.flatMap((name) => CONTESTS[name].trials);
+  const names = trials.flatMap(({ measures }) => measures.map(({ name }) => name));
+  t.equal(new Set(names).size, names.length);
+  for (const name of CASES)
+    t.ok(
+      names.some((figure) => figure.split(",")[0] === name),
+      name,
+    );
+});
+
+t.test("CONTESTS counts who was turned away in words or without when sessions are refused", async (t) => {
+  const { fault, trials } = CONTESTS.refusals;
+  const [trial] = trials;
+  const [measure] = trial!.measures;
+  const result = resultOf({ ...trial!.load(2), target: { host: "127.0.0.1", port: 1 }, proxy: "v2" }, 100);
+  t.equal(fault(result), "no session was refused");
+  const refusing: Result = {
+    ...result,
+    counts: { ...result.counts, done: 20, turnedAway: 30, failed: 50 },
+    faults: [
+      { phase: "greeting", kind: "closed", count: 20 },
+      { phase: "greeting", kind: "reset", count: 25 },
+      { phase: "quit", kind: "reset", count: 5 },
+    ],
+  };
+  t.equal(fault(refusing), null);
+  t.equal(measure!.of(refusing), 1e6 / 75);
+});
+
+function latency(p50Us: number) {
+  const all = { count: 100, minUs: 1, meanUs: p50Us, maxUs: 9999, p90Us: p50Us, p999Us: p50Us, curve: [] };
+  return { ...all, p50Us, p99Us: 2 * p50Us };
+}
