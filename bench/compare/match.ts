@@ -215,7 +215,7 @@ export class Match {
       threads: 1,
       cores: proxyCore,
       ...(tls && this.#certificate !== null && { certificate: this.#certificate }),
-      ...(connectionRate !== null && { connectionRate }),
+      ...(connectionRate !== null && { limit: { connections: connectionRate, window: "60s" } }),
       ...(haraka !== undefined && { haraka }),
     };
   }

@@ -1,7 +1,7 @@
 /** HAProxy as a peer: one thread, timeouts, and a stick table that counts what postern's limits count. It has no log. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CONNECTIONS_MAX, type Peer, type Place, type ProxyOptions, RATE_MAX } from "./peer.ts";
+import { CONNECTIONS_MAX, type Peer, type Place, type ProxyOptions, UNLIMITED } from "./peer.ts";
 import { answerOf, programCalled } from "./programs.ts";
 
 export const haproxy: Peer = {
@@ -18,7 +18,10 @@ export const haproxy: Peer = {
 
 function command({ program, directory, ports }: Place, options: ProxyOptions): readonly string[] {
   const file = join(directory, "haproxy.cfg");
-  const { certificate } = options;
+  const { certificate, banned, limit = UNLIMITED } = options;
+  const bans = join(directory, "banned");
+  if (banned !== undefined) writeFileSync(bans, banned.join("\n"));
+  const reject = "tcp-request session reject if";
   const [bindOptions, serverOptions] =
     certificate === undefined
       ? ["accept-proxy", "send-proxy-v2"]
@@ -30,8 +33,8 @@ function command({ program, directory, ports }: Place, options: ProxyOptions): r
     const servers = route.to.map((to) => `  server at${to} 127.0.0.1:${to} ${serverOptions}\n`);
     return `frontend in${index}
   bind 127.0.0.1:${ports[index]} ${bindOptions}
-  tcp-request session track-sc0 src table clients
-  tcp-request session reject if { sc_conn_rate(0) gt ${options.connectionRate ?? RATE_MAX} }
+${banned === undefined ? "" : `  ${reject} { src -f ${bans} }\n`}  tcp-request session track-sc0 src table clients
+  ${reject} { sc_conn_rate(0) gt ${limit.connections} }
   default_backend to${index}
 backend to${index}
 ${servers.join("")}`;
@@ -48,7 +51,7 @@ defaults
   timeout server 5m
   maxconn ${CONNECTIONS_MAX}
 ${routes.join("")}backend clients
-  stick-table type ip size 64k expire 10m store conn_cur,conn_rate(60s)
+  stick-table type ip size 64k expire 10m store conn_cur,conn_rate(${limit.window})
 `,
   );
   return [program, "-db", "-q", "-f", file];

@@ -14,6 +14,8 @@ export interface Route {
   readonly to: readonly number[];
   /** What postern makes of it: it follows SMTP, IMAP until login, and is blind to `tcp`, as HAProxy always is. */
   readonly protocol: "smtp" | "imap" | "tcp";
+  /** Postern's; by default `reply`. HAProxy drops. */
+  readonly banAction?: "reply" | "drop";
 }
 
 export interface ProxyOptions {
@@ -23,8 +25,10 @@ export interface ProxyOptions {
   readonly cores: Cores;
   /** What clients are shown in TLS; without it they speak in the clear. */
   readonly certificate?: CertificateFiles;
-  /** So many connections a client may begin in a minute; without it more than any has. */
-  readonly connectionRate?: number;
+  /** What one client may have in this time; without it nobody comes near. */
+  readonly limit?: { readonly connections: number; readonly window: string };
+  /** The addresses that HAProxy turns away; postern has them from LAPI. */
+  readonly banned?: readonly string[];
   /** Where postern's bans come from, and how often it asks; without it nobody is banned. */
   readonly lapi?: { readonly url: string; readonly updateFrequency: string };
   /** Postern's; without it as by default. */
@@ -48,7 +52,7 @@ export interface Place {
 /**
  * What not all of them can.
  * - `tls`: ends TLS that begins behind the PROXY header.
- * - `rate`: refuses a client that begins too many connections in a minute.
+ * - `rate`: refuses a client that begins too many connections in some time.
  * - `relay`: has the server greet the client, and does not do so itself.
  */
 export type Ability = "tls" | "rate" | "relay";
@@ -74,4 +78,4 @@ export interface Peer {
 export const CONNECTIONS_MAX = 9500;
 
 /** What no client of a bench comes near, so that everything is counted and nobody refused. */
-export const RATE_MAX = 1_000_000;
+export const UNLIMITED = { connections: 1_000_000, window: "60s" };

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import manifest from "../../package.json" with { type: "json" };
-import { CONNECTIONS_MAX, type Peer, type Place, type ProxyOptions, RATE_MAX, type Route } from "./peer.ts";
+import { CONNECTIONS_MAX, type Peer, type Place, type ProxyOptions, type Route, UNLIMITED } from "./peer.ts";
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
@@ -17,15 +17,16 @@ export const postern: Peer = {
 
 function command({ program, directory, ports, adminPort }: Place, options: ProxyOptions): readonly string[] {
   const file = join(directory, "postern.yaml");
-  const { routes, certificate, lapi, healthInterval } = options;
+  const { routes, certificate, lapi, healthInterval, limit = UNLIMITED } = options;
   const health = healthInterval === undefined ? {} : { health: { interval: healthInterval } };
-  const listener = ({ protocol }: Route, index: number) => [
+  const listener = ({ protocol, banAction = "reply" }: Route, index: number) => [
     `to${index}`,
     {
       listen: `127.0.0.1:${ports[index]}`,
       protocol,
       proxy: { mode: "required", from: ["127.0.0.0/8"] },
       tls: certificate === undefined ? "off" : "implicit",
+      ban: { action: banAction },
       pool: `to${index}`,
     },
   ];
@@ -44,7 +45,11 @@ function command({ program, directory, ports, adminPort }: Place, options: Proxy
       tls: { certificates: [{ cert: certificate.certFile, key: certificate.keyFile }] },
     }),
     limits: {
-      default: { connectionCount: CONNECTIONS_MAX, connectionRate: options.connectionRate ?? RATE_MAX },
+      default: {
+        connectionCount: CONNECTIONS_MAX,
+        connectionRate: limit.connections,
+        timeUnit: limit.window,
+      },
     },
     ...(lapi !== undefined && { crowdsec: { ...lapi, apiKey: "bench", cache: join(directory, "bans") } }),
     log: { destination: join(directory, "postern.log") },
