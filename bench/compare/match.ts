@@ -8,17 +8,12 @@ import { loopback } from "../harness/wire.ts";
 import type { Plan } from "../load/plan.ts";
 import type { Result, Sample } from "../load/result.ts";
 import type { Run } from "../load/run.ts";
-import type { Found, ProxyOptions } from "../peers/peer.ts";
-import { NAMES, type Name, type ProxyProcess, peers } from "../peers/start.ts";
+import type { Found, Name, ProxyOptions } from "../peers/peer.ts";
+import { type ProxyProcess, peers } from "../peers/start.ts";
 import type { Comparison, Peer, PeerRun } from "../report/comparison.ts";
 import type { Sink } from "../sink/sink.ts";
 import { Score } from "./score.ts";
-import { type CaseName, CONTESTS, type Contest, type Load, type Trial } from "./trials.ts";
-
-/** `direct`: load and back end without anything between them. */
-export const PEERS = [...NAMES, "direct"] as const;
-
-export type PeerName = (typeof PEERS)[number];
+import { type CaseName, CONTESTS, type Contest, type Load, type PeerName, type Trial } from "./trials.ts";
 
 export interface CompareOptions {
   readonly run: Run;

@@ -6,7 +6,12 @@
  */
 import type { Plan } from "../load/plan.ts";
 import type { Result } from "../load/result.ts";
-import type { Ability, Route } from "../peers/peer.ts";
+import { type Ability, NAMES, type Route } from "../peers/peer.ts";
+
+/** `direct`: load and back end without anything between them. */
+export const PEERS = [...NAMES, "direct"] as const;
+
+export type PeerName = (typeof PEERS)[number];
 
 export const CASES = ["churn", "latency", "mail", "tls", "bulk", "idle", "throughput", "refusals"] as const;
 

@@ -29,7 +29,11 @@ const live = new Set<number>();
 process.once("exit", () => {
   for (const pid of live) process.kill(pid, "SIGKILL");
 });
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => {
+    // Whoever else listens ends it in order.
+    if (process.listenerCount(signal) === 0) process.exit(1);
+  });
 
 /** Starts `command`; what it says on its standard error goes to ours. */
 export function startChild(command: readonly string[], cores: Cores): Child {

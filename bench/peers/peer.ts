@@ -8,6 +8,11 @@
 import type { CertificateFiles } from "../harness/certificate.ts";
 import type { Cores } from "../harness/process.ts";
 
+/** In the order that they are shown in. */
+export const NAMES = ["postern", "haproxy", "nginx", "haraka"] as const;
+
+export type Name = (typeof NAMES)[number];
+
 /** What is behind a port that is listened on. */
 export interface Route {
   /** The ports of the back ends. */

@@ -12,15 +12,10 @@ import { loopback, wire } from "../harness/wire.ts";
 import { haproxy } from "./haproxy.ts";
 import { haraka } from "./haraka.ts";
 import { nginx } from "./nginx.ts";
-import type { Peer, ProxyOptions } from "./peer.ts";
+import type { Name, Peer, ProxyOptions } from "./peer.ts";
 import { postern } from "./postern.ts";
 
-export type { ProxyOptions, Route } from "./peer.ts";
-
-/** In the order that they are shown in. */
-export const NAMES = ["postern", "haproxy", "nginx", "haraka"] as const;
-
-export type Name = (typeof NAMES)[number];
+export type { Name, ProxyOptions, Route } from "./peer.ts";
 
 export const peers: Readonly<Record<Name, Peer>> = { postern, haproxy, nginx, haraka };
 

@@ -1,7 +1,7 @@
 /** Comparisons of peers that are none, by a runner that runs nothing: their order, their figures, and who is left out. */
 import t from "tap";
-import { type CompareOptions, PEERS, type Stage, type Turn } from "../../bench/compare/match.ts";
-import { CASES, CONTESTS } from "../../bench/compare/trials.ts";
+import type { CompareOptions, Stage, Turn } from "../../bench/compare/match.ts";
+import { CASES, CONTESTS, PEERS } from "../../bench/compare/trials.ts";
 import { compare } from "../../bench/compare.ts";
 import type { Plan } from "../../bench/load/plan.ts";
 import type { Result } from "../../bench/load/result.ts";
