@@ -51,6 +51,9 @@ export interface Stage {
 
 type Started = Pick<ProxyProcess, "pid" | "gone" | "ports" | "stop">;
 
+/** Of the core that load and back end have; from here on what waits for it waits long. */
+const FULL_SHARE = 0.85;
+
 interface Entrant extends Peer {
   readonly name: PeerName;
 }
@@ -215,7 +218,7 @@ export class Match {
     };
   }
 
-  #run(
+  async #run(
     { name }: Entrant,
     { pid, port }: Contender,
     turn: { readonly case: CaseName; readonly round: number; readonly load: (seconds: number) => Load },
@@ -227,6 +230,12 @@ export class Match {
       target: loopback(port),
       proxy: name === "direct" ? "v2" : peers[name].hears,
     };
-    return run(plan, { signal, onSample, pid, metricsUrl: null });
+    const before = process.cpuUsage();
+    const result = await run(plan, { signal, onSample, pid, metricsUrl: null });
+    const { user, system } = process.cpuUsage(before);
+    // Load and back end are this process, and have one core.
+    const cpuShare = (user + system) / 1e6 / result.seconds;
+    const isBottleneck = result.harness.isBottleneck || cpuShare > FULL_SHARE;
+    return { ...result, harness: { ...result.harness, isBottleneck } };
   }
 }
