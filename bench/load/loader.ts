@@ -4,6 +4,7 @@
  *
  * - `running`: sessions begin. - `ending`: none does any more; those that are open go on to their end.
  */
+import tls from "node:tls";
 import { Address, type AddressAndPort } from "../../src/address.ts";
 import type { Clock } from "../../src/clock.ts";
 import { Trust } from "../../src/wire/trust.ts";
@@ -21,6 +22,12 @@ import { newHistogram, record, Tally } from "./tally.ts";
  * is due beyond it begins late, and counts from when it was due all the same. A closed loop is bounded by itself.
  */
 const OPEN_MAX = 14_000;
+
+/**
+ * What every TLS library in use knows. Node's own would offer a hybrid with ML-KEM first, which postern and few others take:
+ * their handshakes would cost more than those that they are compared with.
+ */
+tls.DEFAULT_ECDH_CURVE = "X25519:P-256";
 
 export interface LoaderOptions {
   readonly plan: Plan;
