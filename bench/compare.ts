@@ -5,6 +5,7 @@
  * Who is not installed, does not start, dies or cannot do a case is left out, and the comparison says so. One that is
  * stopped early comes to what there is so far. Nothing here prints.
  */
+import { cpus } from "node:os";
 import { type CompareOptions, Match, type Stage } from "./compare/match.ts";
 import { CASES } from "./compare/trials.ts";
 import { thisMachine } from "./harness/machine.ts";
@@ -18,6 +19,14 @@ const realStage: Stage = {
   start: startProxy,
   startSink: () => startSink({ protocol: "smtp" }),
   pin: () => pinSelf(loadCore),
+  spent: () => {
+    const { user, system } = process.cpuUsage();
+    const machineMs = cpus().reduce(
+      (sum, { times }) => sum + times.user + times.nice + times.sys + times.irq,
+      0,
+    );
+    return { own: (user + system) / 1e6, machine: machineMs / 1000 };
+  },
 };
 
 /** Rejects where this machine cannot do it at all; what a peer does is in the comparison. */

@@ -5,14 +5,13 @@
 import { type CertificateFiles, makeCertificate } from "../harness/certificate.ts";
 import { proxyCore } from "../harness/process.ts";
 import { loopback } from "../harness/wire.ts";
-import type { Plan } from "../load/plan.ts";
 import type { Result, Sample } from "../load/result.ts";
 import type { Run } from "../load/run.ts";
 import type { Found, Name, ProxyOptions } from "../peers/peer.ts";
 import { type ProxyProcess, peers } from "../peers/start.ts";
 import type { Comparison, Peer, PeerRun } from "../report/comparison.ts";
 import type { Sink } from "../sink/sink.ts";
-import { Score } from "./score.ts";
+import { type Observed, Score } from "./score.ts";
 import { type CaseName, CONTESTS, type Contest, type Load, type PeerName, type Trial } from "./trials.ts";
 
 export interface CompareOptions {
@@ -47,9 +46,25 @@ export interface Stage {
   readonly startSink: () => Promise<Pick<Sink, "port" | "stop">>;
   /** Leaves the proxies a core of their own. */
   readonly pin: () => void;
+  readonly spent: () => Spent;
+}
+
+/** Seconds of CPU so far. */
+export interface Spent {
+  /** Of this process: of load and back end. */
+  readonly own: number;
+  /** Of everything on this machine. */
+  readonly machine: number;
 }
 
 type Started = Pick<ProxyProcess, "pid" | "gone" | "ports" | "stop">;
+
+/** What V8 needs to have compiled everything that counts; on a slow machine it gets the time of so many turns. */
+const WARM_UP_SESSIONS = 8000;
+const WARM_UP_TURNS_MAX = 4;
+
+/** What others need for their first memory. */
+const SETTLE_SESSIONS = 500;
 
 /** Of the core that load and back end have; from here on what waits for it waits long. */
 const FULL_SHARE = 0.85;
@@ -170,8 +185,12 @@ export class Match {
     const { contest, running, name } = game;
     const contender = running.get(entrant) ?? (await this.#start(entrant, game));
     if (typeof contender === "string") return contender;
-    const result = await this.#run(entrant, contender, { case: name, round, load: trial.load });
-    const fault = contender.isGone() ? "it ended by itself" : contest.fault(result);
+    const load = trial.load(this.#options.seconds);
+    const observed = await this.#run(entrant, contender, { case: name, round, load });
+    const { result } = observed;
+    const fault = contender.isGone()
+      ? "it ended by itself"
+      : (contest.fault(result) ?? unmeasured(trial, result));
     if (contest.isFresh || fault !== null) {
       await contender.stop();
       running.delete(entrant);
@@ -179,7 +198,7 @@ export class Match {
     if (fault !== null || this.#options.signal.aborted) return fault;
     const [first] = trial.measures;
     this.#runs.push({ peer: entrant.name, case: first?.name ?? name, round, result });
-    for (const score of scores) score.note(entrant.name, round, result);
+    for (const score of scores) score.note(entrant.name, round, observed);
     return null;
   }
 
@@ -190,7 +209,10 @@ export class Match {
     );
     if (typeof contender === "string") return contender;
     running.set(entrant, contender);
-    await this.#run(entrant, contender, { case: name, round: 0, load: contest.warmUp });
+    const load = contest.warmUp(this.#options.seconds * WARM_UP_TURNS_MAX);
+    const isSlow = entrant.name !== "direct" && peers[entrant.name].warmsUp;
+    const sessionsMax = isSlow ? WARM_UP_SESSIONS : SETTLE_SESSIONS;
+    await this.#run(entrant, contender, { case: name, round: 0, load: { ...load, sessionsMax } });
     return contender;
   }
 
@@ -221,21 +243,29 @@ export class Match {
   async #run(
     { name }: Entrant,
     { pid, port }: Contender,
-    turn: { readonly case: CaseName; readonly round: number; readonly load: (seconds: number) => Load },
-  ): Promise<Result> {
-    const { run, rounds, seconds, signal, onTurn, onSample } = this.#options;
+    turn: { readonly case: CaseName; readonly round: number; readonly load: Load },
+  ): Promise<Observed> {
+    const { run, rounds, signal, onTurn, onSample } = this.#options;
     onTurn({ case: turn.case, peer: name, round: turn.round, rounds });
-    const plan: Plan = {
-      ...turn.load(seconds),
-      target: loopback(port),
-      proxy: name === "direct" ? "v2" : peers[name].hears,
-    };
-    const before = process.cpuUsage();
-    const result = await run(plan, { signal, onSample, pid, metricsUrl: null });
-    const { user, system } = process.cpuUsage(before);
-    // Load and back end are this process, and have one core.
-    const cpuShare = (user + system) / 1e6 / result.seconds;
-    const isBottleneck = result.harness.isBottleneck || cpuShare > FULL_SHARE;
-    return { ...result, harness: { ...result.harness, isBottleneck } };
+    const proxy = name === "direct" ? "v2" : peers[name].hears;
+    const before = this.#stage.spent();
+    const beganMs = performance.now();
+    const result = await run(
+      { ...turn.load, target: loopback(port), proxy },
+      { signal, onSample, pid, metricsUrl: null },
+    );
+    const seconds = Math.max(result.seconds, (performance.now() - beganMs) / 1000);
+    const after = this.#stage.spent();
+    const own = after.own - before.own;
+    const { target, harness } = result;
+    const ofTarget = target === null ? 0 : target.after.cpuSeconds - target.before.cpuSeconds;
+    // Load and back end have one core between them, so that no thread's own share tells.
+    const isBottleneck = harness.isBottleneck || own / seconds > FULL_SHARE;
+    const othersCores = Math.max(0, after.machine - before.machine - own - ofTarget) / seconds;
+    return { result: { ...result, harness: { ...harness, isBottleneck } }, othersCores };
   }
+}
+
+function unmeasured({ measures }: Trial, result: Result): string | null {
+  return measures.every(({ of }) => of(result) === null) ? "it could not be measured" : null;
 }

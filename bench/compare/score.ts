@@ -7,6 +7,16 @@ import type { Result } from "../load/result.ts";
 import type { Case, Figure } from "../report/comparison.ts";
 import type { Measure } from "./trials.ts";
 
+/** A run, and how quiet the machine was meanwhile. */
+export interface Observed {
+  readonly result: Result;
+  /** What processes had that have no part in it, in cores. */
+  readonly othersCores: number;
+}
+
+/** What a machine does beside, when nothing else is to be done: less than a fifth of a core. */
+const OTHERS_CORES_MIN = 0.2;
+
 /** The figures of one measure. */
 export class Score {
   readonly #measure: Measure;
@@ -14,8 +24,10 @@ export class Score {
   readonly #isClients: boolean;
   /** Of each peer, by round; a round may be missing. */
   readonly #values = new Map<string, Map<number, number>>();
-  #runs = 0;
-  /** Of these, those in which the load was at its own limit. */
+  /** What others had of the machine in each run, in cores. */
+  readonly #others: number[] = [];
+  /** Runs through a proxy, and of these those in which the load was at its own limit. */
+  #through = 0;
   #limited = 0;
 
   /** Where the clients measure, and not a process, what they could not do is said. */
@@ -25,11 +37,12 @@ export class Score {
     this.#isClients = isClients;
   }
 
-  note(peer: string, round: number, result: Result): void {
+  note(peer: string, round: number, { result, othersCores }: Observed): void {
     const value = this.#measure.of(result);
     if (value === null) return;
-    this.#runs++;
-    if (this.#isClients && result.harness.isBottleneck) this.#limited++;
+    this.#others.push(othersCores);
+    if (peer !== "direct") this.#through++;
+    if (peer !== "direct" && result.harness.isBottleneck) this.#limited++;
     const values = this.#values.get(peer) ?? new Map<number, number>();
     this.#values.set(peer, values.set(round, value));
   }
@@ -39,9 +52,19 @@ export class Score {
     const figures = peers.flatMap((peer) => this.#figure(peer, reference) ?? []);
     if (figures.length === 0) return null;
     const { name, question, unit, better } = this.#measure;
-    const limit =
-      this.#limited > 0 ? `; in ${this.#limited} of ${this.#runs} runs the load itself was at its limit` : "";
-    return { name, question, unit, better, plan: `${this.#words}${limit}`, figures };
+    const plan = [this.#words, ...this.#doubts()].join("; ");
+    return { name, question, unit, better, plan, figures };
+  }
+
+  /** What makes the figures less than they seem. */
+  #doubts(): string[] {
+    const others = median(this.#others);
+    const busy = `something else had ${others.toFixed(1)} cores meanwhile`;
+    const limit = `in ${this.#limited} of ${this.#through} runs through a proxy the load itself was at its limit`;
+    return [
+      ...(others >= OTHERS_CORES_MIN ? [busy] : []),
+      ...(this.#isClients && this.#limited > 0 ? [limit] : []),
+    ];
   }
 
   #figure(peer: string, reference: string): Figure | null {

@@ -51,7 +51,7 @@ export interface Contest {
   readonly isFresh: boolean;
   /** Why a run's figures say nothing, if so. */
   readonly fault: (result: Result) => string | null;
-  /** What V8 compiles the peer's code by, before anything counts. */
+  /** What comes before anything counts. */
   readonly warmUp: Trial["load"];
   readonly trials: readonly Trial[];
 }
@@ -170,14 +170,14 @@ export const CONTESTS: Readonly<Record<CaseName, Contest>> = {
           {
             name: "latency, p50",
             question: "How long does a client wait for the greeting?",
-            unit: "µs, half of them at most",
+            unit: "µs to the greeting, p50",
             better: "less",
             of: ({ latencies }) => latencies.greeting?.p50Us ?? null,
           },
           {
             name: "latency, p99",
-            question: "How long do the unlucky ones wait for the greeting?",
-            unit: "µs, 99 % of them at most",
+            question: "How long do the unlucky ones wait for it?",
+            unit: "µs to the greeting, p99",
             better: "less",
             of: ({ latencies }) => latencies.greeting?.p99Us ?? null,
           },
@@ -210,7 +210,7 @@ export const CONTESTS: Readonly<Record<CaseName, Contest>> = {
     warmUp: secureMails,
     trials: [
       {
-        words: `the same in TLS that ends at the proxy; a full handshake each, ECDSA P-256; ${PARALLEL} at a time`,
+        words: `a mail of 3 KiB in each session, in TLS that ends at the proxy: a full handshake, ECDSA P-256; ${PARALLEL} at a time`,
         load: secureMails,
         measures: [
           {
@@ -227,7 +227,6 @@ export const CONTESTS: Readonly<Record<CaseName, Contest>> = {
   bulk: {
     ...plain,
     protocol: "tcp",
-    warmUp: largeMails,
     trials: [
       {
         words: "mails of 10 MiB, 4 at a time; postern passes them unread, as the others do",

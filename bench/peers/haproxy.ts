@@ -8,6 +8,7 @@ export const haproxy: Peer = {
   hears: "v2",
   lacks: {},
   differs: "",
+  warmsUp: false,
   find() {
     const program = programCalled("haproxy");
     if (program === null) return { kind: "missing", reason: "not installed (apt-get install haproxy)" };

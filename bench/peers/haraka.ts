@@ -18,6 +18,7 @@ export const haraka: Peer = {
     tls: "it takes no PROXY header in front of TLS here",
   },
   differs: "is told by PROXY v1, tells servers nothing, and has no limits",
+  warmsUp: true,
   find,
   command,
 };

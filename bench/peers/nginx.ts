@@ -13,6 +13,7 @@ export const nginx: Peer = {
   hears: "v2",
   lacks: { rate: "its stream module limits connections by their number, not by their rate" },
   differs: "tells servers by PROXY v1; counts a client's connections, not their rate",
+  warmsUp: false,
   find,
   command,
 };

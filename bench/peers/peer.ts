@@ -74,6 +74,8 @@ export interface Peer {
   readonly lacks: Partial<Readonly<Record<Ability, string>>>;
   /** Where it does something else than the others in every case, for people; empty where it does not. */
   readonly differs: string;
+  /** Whether its code is compiled while it runs, so that its first thousands of sessions cost more than those after. */
+  readonly warmsUp: boolean;
   find(haraka: string | undefined): Found;
   /** Writes what the peer is to read, and returns the command that starts it in the foreground. */
   command(place: Place, options: ProxyOptions): readonly string[];

@@ -11,6 +11,7 @@ export const postern: Peer = {
   hears: "v2",
   lacks: {},
   differs: "",
+  warmsUp: true,
   find: () => ({ kind: "found", program: process.execPath, version: manifest.version }),
   command,
 };

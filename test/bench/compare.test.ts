@@ -28,7 +28,7 @@ function resultOf(plan: Plan, cpuUsPerSession: number): Result {
       bytesIn: 0,
       bytesOut: 0,
     },
-    latencies: {},
+    latencies: { greeting: latency(100) },
     replies: [],
     faults: [],
     samples: [],
@@ -40,7 +40,7 @@ function resultOf(plan: Plan, cpuUsPerSession: number): Result {
       cpuUsPerSession,
       cpuUsPerMessage: null,
       cpuMsPerGib: null,
-      bytesPerOpenSession: null,
+      bytesPerOpenSession: 4096,
     },
     agreements: [],
     findings: [],
@@ -56,6 +56,7 @@ class World {
   readonly starts: string[] = [];
   readonly ends = new Map<string, () => void>();
   sinkStops = 0;
+  spent = { own: 0, machine: 0 };
 
   readonly stage: Stage = {
     find: (name) => ({ kind: "found", program: `/usr/sbin/${name}`, version: "1.0" }),
@@ -77,6 +78,7 @@ class World {
       },
     }),
     pin: () => {},
+    spent: () => ({ ...this.spent }),
   };
 
   /** `judge` gets whose turn it is; a turn of round 0 warms up. */
@@ -225,6 +227,18 @@ t.test("compare takes no figure, and says why, when sessions go wrong", async (t
   t.equal(figuresOf(comparison, "churn")?.length, 1);
 });
 
+t.test("compare says so when a run has no figure", async (t) => {
+  const world = new World();
+  const comparison = await world.compare({ peers: ["postern"] }, (plan) => ({
+    ...resultOf(plan, 100),
+    target: null,
+  }));
+  t.strictSame(comparison.absentees, [
+    { name: "postern", reason: "not in churn: round 1: it could not be measured" },
+  ]);
+  t.strictSame(comparison.cases, []);
+});
+
 t.test("compare says in one sentence what a peer cannot do when several cases need it", async (t) => {
   const world = new World();
   const cases = ["churn", "latency", "refusals"] as const;
@@ -245,7 +259,7 @@ t.test("compare has direct take part when clients measure, and only then", async
     (plan, { peer }) => ({
       ...resultOf(plan, 100),
       latencies: { greeting: latency(peer === "direct" ? 100 : 250) },
-      harness: { threads: 1, cpuShare: 0.9, lateP99Us: 0, isBottleneck: peer === "direct" },
+      harness: { threads: 1, cpuShare: 0.9, lateP99Us: 0, isBottleneck: true },
     }),
   );
   t.strictSame(
@@ -260,9 +274,38 @@ t.test("compare has direct take part when clients measure, and only then", async
     ["postern"],
   );
   t.equal(world.plans.at(-1)?.target.port, SINK_PORT);
-  t.match(comparison.cases.at(-1)?.plan, /; in 1 of 2 runs the load itself was at its limit$/);
+  t.match(
+    comparison.cases.at(-1)?.plan,
+    /; in 1 of 1 runs through a proxy the load itself was at its limit$/,
+  );
   t.notMatch(comparison.cases[0]?.plan, /limit/);
   t.strictSame(comparison.absentees, []);
+});
+
+t.test("compare says what else went on when the machine was not quiet", async (t) => {
+  const world = new World();
+  const comparison = await world.compare({ cases: ["churn", "latency"] }, (plan, { case: name }) => {
+    // Of two seconds: 1.8 are load and back end's, 1 the peer's, and 3 somebody else's.
+    world.spent = { own: world.spent.own + 1.8, machine: world.spent.machine + (name === "churn" ? 5.8 : 3) };
+    return { ...resultOf(plan, 100), latencies: { greeting: latency(100) } };
+  });
+  const [churn, latencies] = comparison.cases;
+  t.match(churn?.plan, /; something else had 1\.5 cores meanwhile$/, "CPU does not depend on the load");
+  t.match(latencies?.plan, /[^e]; in 6 of 6 runs through a proxy the load itself was at its limit$/);
+});
+
+t.test("compare warms those up for longer that compile as they run", async (t) => {
+  const world = new World();
+  await world.compare({ rounds: 1 }, (plan) => resultOf(plan, 100));
+  t.strictSame(
+    world.plans.map(({ sessionsMax, durationMs }) => [sessionsMax, durationMs]),
+    [
+      [8000, 8000],
+      [1_000_000, 2000],
+      [500, 8000],
+      [1_000_000, 2000],
+    ],
+  );
 });
 
 t.test("compare starts a process for each run when a case asks for young ones", async (t) => {
