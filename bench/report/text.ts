@@ -58,6 +58,9 @@ export function comparisonText(comparison: Comparison, to: "terminal" | "plain")
   const about = [
     ["machine", `${machine.cpus} × ${machine.model}, ${machine.kernel}, Node ${machine.node}`],
     ["peers", names],
+    ...peers.flatMap(({ name, differs = "" }) =>
+      differs === "" ? [] : [["differs", `${name}: ${differs}`]],
+    ),
     ...absentees.map(({ name, reason }) => ["not there", `${name}: ${reason}`]),
     ["ratios", `against ${reference}, the median of the rounds' own`],
   ];
