@@ -298,7 +298,7 @@ export const CONTESTS: Readonly<Record<CaseName, Contest>> = {
     fault: (result) => (refusedOf(result) > 0 ? null : "no session was refused"),
     trials: [
       {
-        words: `${OFFENDERS} clients that may begin ${REFUSED_ABOVE} sessions in a minute try far more, beside 10 good ones in a second`,
+        words: `${OFFENDERS} clients that may begin ${REFUSED_ABOVE} sessions in a minute try far more, beside 10 good ones in a second; postern says why it refuses, HAProxy just closes`,
         load: hammering,
         measures: [
           {

@@ -13,7 +13,7 @@ import { answerOf, programCalled } from "./programs.ts";
 export const haraka: Peer = {
   hears: "v1",
   lacks: {
-    relay: "it greets clients by itself, before it has a connection to a server",
+    relay: "it greets by itself, with no server behind it yet",
     rate: "its limits need a Redis",
     tls: "it takes no PROXY header in front of TLS here",
   },

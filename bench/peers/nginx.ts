@@ -11,7 +11,7 @@ import { answerOf, programCalled } from "./programs.ts";
 
 export const nginx: Peer = {
   hears: "v2",
-  lacks: { rate: "its stream module limits connections by their number, not by their rate" },
+  lacks: { rate: "it limits connections by their number, not by their rate" },
   differs: "tells servers by PROXY v1; counts a client's connections, not their rate",
   warmsUp: false,
   find,
