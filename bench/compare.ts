@@ -17,7 +17,7 @@ import { startSink } from "./sink/sink.ts";
 const realStage: Stage = {
   find: (name, haraka) => peers[name].find(haraka),
   start: startProxy,
-  startSink: () => startSink({ protocol: "smtp" }),
+  startSink: (proxy) => startSink({ protocol: "smtp", proxy }),
   pin: () => pinSelf(loadCore),
   spent: () => {
     const { user, system } = process.cpuUsage();
@@ -36,12 +36,11 @@ export async function compare(options: CompareOptions, stage: Stage = realStage)
   // Once it is pinned, this process sees a single core.
   const machine = thisMachine();
   stage.pin();
-  const sink = await stage.startSink();
-  const match = new Match(options, stage, sink.port);
+  const match = new Match(options, stage);
   try {
     for (const name of CASES) if (options.cases.includes(name)) await match.play(name);
   } finally {
-    await sink.stop();
+    await match.close();
   }
   const seconds = (performance.now() - beganMs) / 1000;
   return { startedAt, seconds, machine, ...match.outcome() };

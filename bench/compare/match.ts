@@ -7,7 +7,7 @@ import { proxyCore } from "../harness/process.ts";
 import { loopback } from "../harness/wire.ts";
 import type { Result, Sample } from "../load/result.ts";
 import type { Run } from "../load/run.ts";
-import type { Found, Name, ProxyOptions } from "../peers/peer.ts";
+import type { Found, Name, ProxyOptions, Tells } from "../peers/peer.ts";
 import { type ProxyProcess, peers } from "../peers/start.ts";
 import type { Comparison, Peer, PeerRun } from "../report/comparison.ts";
 import type { Sink } from "../sink/sink.ts";
@@ -43,7 +43,7 @@ export interface Turn {
 export interface Stage {
   readonly find: (name: Name, haraka: string | undefined) => Found;
   readonly start: (name: Name, options: ProxyOptions) => Promise<Started>;
-  readonly startSink: () => Promise<Pick<Sink, "port" | "stop">>;
+  readonly startSink: (proxy: Tells) => Promise<BackEnd>;
   /** Leaves the proxies a core of their own. */
   readonly pin: () => void;
   readonly spent: () => Spent;
@@ -56,6 +56,8 @@ export interface Spent {
   /** Of everything on this machine. */
   readonly machine: number;
 }
+
+type BackEnd = Pick<Sink, "port" | "stop">;
 
 type Started = Pick<ProxyProcess, "pid" | "gone" | "ports" | "stop">;
 
@@ -99,18 +101,18 @@ interface Round {
 export class Match {
   readonly #options: CompareOptions;
   readonly #stage: Stage;
-  readonly #sinkPort: number;
   readonly #entrants: readonly Entrant[];
+  /** One for each header that servers are sent: what a peer sends is insisted on. */
+  readonly #sinks = new Map<Tells, BackEnd>();
   readonly #scores: Score[] = [];
   readonly #runs: PeerRun[] = [];
   /** Why each is absent, and from which cases; with none it is from all. */
   readonly #absences = new Map<PeerName, Map<string, CaseName[]>>();
   #certificate: CertificateFiles | null = null;
 
-  constructor(options: CompareOptions, stage: Stage, sinkPort: number) {
+  constructor(options: CompareOptions, stage: Stage) {
     this.#options = options;
     this.#stage = stage;
-    this.#sinkPort = sinkPort;
     this.#entrants = options.peers.flatMap((name) => this.#enter(name) ?? []);
   }
 
@@ -130,6 +132,10 @@ export class Match {
     } finally {
       for (const contender of game.running.values()) await contender.stop();
     }
+  }
+
+  async close(): Promise<void> {
+    for (const sink of this.#sinks.values()) await sink.stop();
   }
 
   outcome(): Pick<Comparison, "peers" | "absentees" | "reference" | "cases" | "runs"> {
@@ -204,7 +210,8 @@ export class Match {
 
   /** Listening and warm; or why not. */
   async #start(entrant: Entrant, { name, contest, running }: Game): Promise<Contender | string> {
-    const contender = await this.#contender(entrant.name, contest).catch((error: unknown) =>
+    const sink = await this.#sinkFor(entrant.name);
+    const contender = await this.#contender(entrant.name, contest, sink.port).catch((error: unknown) =>
       error instanceof Error ? error.message : String(error),
     );
     if (typeof contender === "string") return contender;
@@ -216,10 +223,16 @@ export class Match {
     return contender;
   }
 
-  async #contender(name: PeerName, contest: Contest): Promise<Contender> {
-    if (name === "direct")
-      return { pid: null, port: this.#sinkPort, isGone: () => false, stop: async () => {} };
-    const started = await this.#stage.start(name, this.#proxyOptions(contest));
+  async #sinkFor(name: PeerName): Promise<BackEnd> {
+    const tells = name === "direct" ? "v2" : peers[name].tells;
+    const sink = this.#sinks.get(tells) ?? (await this.#stage.startSink(tells));
+    this.#sinks.set(tells, sink);
+    return sink;
+  }
+
+  async #contender(name: PeerName, contest: Contest, sinkPort: number): Promise<Contender> {
+    if (name === "direct") return { pid: null, port: sinkPort, isGone: () => false, stop: async () => {} };
+    const started = await this.#stage.start(name, this.#proxyOptions(contest, sinkPort));
     let isGone = false;
     started.gone.then(() => {
       isGone = true;
@@ -227,11 +240,11 @@ export class Match {
     return { pid: started.pid, port: started.ports[0] ?? 0, isGone: () => isGone, stop: started.stop };
   }
 
-  #proxyOptions({ protocol, tls, connectionRate }: Contest): ProxyOptions {
+  #proxyOptions({ protocol, tls, connectionRate }: Contest, sinkPort: number): ProxyOptions {
     const { haraka } = this.#options;
     if (tls) this.#certificate ??= makeCertificate("ECDSA P-256");
     return {
-      routes: [{ to: [this.#sinkPort], protocol }],
+      routes: [{ to: [sinkPort], protocol }],
       threads: 1,
       cores: proxyCore,
       ...(tls && this.#certificate !== null && { certificate: this.#certificate }),

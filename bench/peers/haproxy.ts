@@ -6,6 +6,7 @@ import { answerOf, programCalled } from "./programs.ts";
 
 export const haproxy: Peer = {
   hears: "v2",
+  tells: "v2",
   lacks: {},
   differs: "",
   warmsUp: false,

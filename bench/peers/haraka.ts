@@ -12,6 +12,7 @@ import { answerOf, programCalled } from "./programs.ts";
 
 export const haraka: Peer = {
   hears: "v1",
+  tells: "off",
   lacks: {
     relay: "it greets by itself, with no server behind it yet",
     rate: "its limits need a Redis",

@@ -11,6 +11,7 @@ import { answerOf, programCalled } from "./programs.ts";
 
 export const nginx: Peer = {
   hears: "v2",
+  tells: "v1",
   lacks: { rate: "it limits connections by their number, not by their rate" },
   differs: "tells servers by PROXY v1; counts a client's connections, not their rate",
   warmsUp: false,

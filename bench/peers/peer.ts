@@ -67,9 +67,13 @@ export type Found =
   /** Why not, for people. */
   | { readonly kind: "missing"; readonly reason: string };
 
+/** The PROXY header that servers are sent. */
+export type Tells = "v1" | "v2" | "off";
+
 export interface Peer {
   /** The PROXY header that it takes; it may take the other as well. */
   readonly hears: "v1" | "v2";
+  readonly tells: Tells;
   /** What it cannot do, with the reason for people. */
   readonly lacks: Partial<Readonly<Record<Ability, string>>>;
   /** Where it does something else than the others in every case, for people; empty where it does not. */

@@ -9,6 +9,7 @@ const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 export const postern: Peer = {
   hears: "v2",
+  tells: "v2",
   lacks: {},
   differs: "",
   warmsUp: true,

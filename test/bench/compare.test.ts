@@ -7,7 +7,8 @@ import type { Plan } from "../../bench/load/plan.ts";
 import type { Result } from "../../bench/load/result.ts";
 import type { Comparison } from "../../bench/report/comparison.ts";
 
-const SINK_PORT = 2525;
+/** By the header that each insists on. */
+const SINK_PORTS = { v2: 2525, v1: 2526, off: 2527 };
 
 const state = { cpuSeconds: 0, residentBytes: 0, descriptors: 0, contextSwitches: 0 };
 
@@ -52,6 +53,8 @@ class World {
   readonly turns: Turn[] = [];
   readonly running = new Set<string>();
   readonly plans: Plan[] = [];
+  /** The server behind each. */
+  readonly servers = new Map<string, number | undefined>();
   /** Started so often. */
   readonly starts: string[] = [];
   readonly ends = new Map<string, () => void>();
@@ -63,7 +66,8 @@ class World {
 
   readonly stage: Stage = {
     find: (name) => ({ kind: "found", program: `/usr/sbin/${name}`, version: "1.0" }),
-    start: async (name) => {
+    start: async (name, options) => {
+      this.servers.set(name, options.routes[0]?.to[0]);
       if (!this.isPinned) throw new Error("started too soon");
       this.starts.push(name);
       this.running.add(name);
@@ -75,8 +79,8 @@ class World {
       };
       return { pid: 1000 + PEERS.indexOf(name), gone, ports: [1 + PEERS.indexOf(name)], stop };
     },
-    startSink: async () => ({
-      port: SINK_PORT,
+    startSink: async (proxy) => ({
+      port: SINK_PORTS[proxy],
       stop: async () => {
         this.sinkStops++;
       },
@@ -279,7 +283,7 @@ t.test("compare has direct take part when clients measure, and only then", async
     figuresOf(comparison, "churn")?.map(({ peer }) => peer),
     ["postern"],
   );
-  t.equal(world.plans.at(-1)?.target.port, SINK_PORT);
+  t.equal(world.plans.at(-1)?.target.port, SINK_PORTS.v2);
   t.match(
     comparison.cases.at(-1)?.plan,
     /; in 1 of 1 runs through a proxy the load itself was at its limit$/,
@@ -312,6 +316,21 @@ t.test("compare warms those up for longer that compile as they run", async (t) =
       [1_000_000, 2000],
     ],
   );
+});
+
+t.test("compare has peers hear and tell what they can when they know another PROXY", async (t) => {
+  const world = new World();
+  const names = ["postern", "nginx", "haraka"] as const;
+  await world.compare({ cases: ["mail"], peers: names, rounds: 1 }, (plan) => resultOf(plan, 100));
+  t.strictSame(
+    names.map((name) => world.servers.get(name)),
+    [SINK_PORTS.v2, SINK_PORTS.v1, SINK_PORTS.off],
+  );
+  t.strictSame(
+    world.plans.map(({ proxy }) => proxy),
+    ["v2", "v2", "v2", "v2", "v1", "v1"],
+  );
+  t.equal(world.sinkStops, 3);
 });
 
 t.test("compare starts a process for each run when a case asks for young ones", async (t) => {

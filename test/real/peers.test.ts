@@ -58,7 +58,7 @@ for (const name of names) {
   });
 
   t.test(`${name} tells the server of the client when a mail goes through it`, async (t) => {
-    const sink = await startSink({ protocol: "smtp", record: 10 });
+    const sink = await startSink({ protocol: "smtp", record: 10, proxy: peers[name].tells });
     t.teardown(() => sink.stop());
     const proxy = await startProxy(name, optionsTo(sink));
     t.teardown(() => proxy.stop());
