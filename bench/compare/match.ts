@@ -63,7 +63,7 @@ type Started = Pick<ProxyProcess, "pid" | "gone" | "ports" | "stop">;
 
 /** What V8 needs to have compiled everything that counts; on a slow machine it gets the time of so many turns. */
 const WARM_UP_SESSIONS = 8000;
-const WARM_UP_TURNS_MAX = 4;
+const WARM_UP_TURNS_MAX = 3;
 
 /** What others need for their first memory. */
 const SETTLE_SESSIONS = 500;
