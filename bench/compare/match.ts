@@ -50,7 +50,7 @@ export interface Stage {
 }
 
 /** Seconds of CPU so far. */
-export interface Spent {
+interface Spent {
   /** Of this process: of load and back end. */
   readonly own: number;
   /** Of everything on this machine. */
