@@ -41,7 +41,7 @@ function canOpen(): boolean {
 }
 
 /** The soft limit (RLIMIT_NOFILE), which Node has raised to the hard one when it started. */
-function openFilesLimit(): number | null {
+export function openFilesLimit(): number | null {
   try {
     const match = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"));
     return match === null ? null : Number(match[1]);
