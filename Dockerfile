@@ -14,7 +14,7 @@ ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY package.json LICENSE ./
-COPY bin bin
+COPY bin/postern bin/start.sh bin/
 COPY src src
 
 # The image's user "node", by number, so that Kubernetes can see that it is not root (runAsNonRoot).

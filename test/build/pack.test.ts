@@ -1,11 +1,11 @@
 /** The package's JavaScript: no type and no `.ts` is left in it, and everything stays in its place. */
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { javaScript, pack } from "../../build/pack.ts";
 
-const sources = fileURLToPath(new URL("../../src", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 
 t.test("javaScript names files as they are in the package when the source imports them", async (t) => {
   const table: readonly [string, string][] = [
@@ -25,15 +25,25 @@ t.test("javaScript keeps lines and columns when types go", async (t) => {
   t.match(javaScript(source), /^ *;?\nconst b {4}= c {5};\n$/);
 });
 
-t.test("pack writes every source anew when it is called", async (t) => {
+t.test("pack writes all that runs, and the manifest above it, anew when it is called", async (t) => {
   const to = t.testdir({ "old.js": "" });
-  pack(sources, to);
-  const expected = readdirSync(sources, { recursive: true, encoding: "utf8" }).filter((name) =>
-    name.endsWith(".ts"),
+  pack(root, to);
+  const sources = ["src", "bench"].flatMap((folder) =>
+    filesIn(join(root, folder)).map((name) => `${folder}/${name}`),
   );
-  const written = readdirSync(to, { recursive: true, encoding: "utf8" }).filter((name) =>
-    /\.\w+$/.test(name),
-  );
-  t.strictSame(written.sort(), expected.map((name) => name.replace(/\.ts$/, ".js")).sort());
-  for (const name of written) t.notMatch(readFileSync(join(to, name), "utf8"), /\.ts["']/, name);
+  const expected = sources
+    .filter((name) => !name.endsWith(".md"))
+    .map((name) => name.replace(/\.ts$/, ".js"));
+  const written = filesIn(to);
+  t.strictSame(written.sort(), [...expected, "package.json"].sort());
+  for (const name of written.filter((name) => name.endsWith(".js"))) {
+    t.notMatch(readFileSync(join(to, name), "utf8"), /\.ts["']/, name);
+  }
 });
+
+function filesIn(directory: string): string[] {
+  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)));
+}

@@ -1,0 +1,74 @@
+/**
+ * One run of a scenario, from the command line to its reports: the plan, the sink behind the target where one is asked for,
+ * how it goes meanwhile, and what it came to.
+ */
+import { thisMachine } from "../harness/machine.ts";
+import type { Plan, Scenario } from "../load/plan.ts";
+import type { Result } from "../load/result.ts";
+import { run } from "../load/run.ts";
+import { OPTIONS } from "../options.ts";
+import { resultsJson } from "../report/json.ts";
+import { Live } from "../report/live.ts";
+import { page } from "../report/page.ts";
+import { planTitle } from "../report/plantext.ts";
+import { resultText } from "../report/text.ts";
+import { type Command, exitCodes, say } from "./command.ts";
+import type { Given } from "./given.ts";
+import { checkWritable, deliver } from "./output.ts";
+import { here, planOf } from "./plan.ts";
+import { sinkAgreement, sinkOf } from "./sink.ts";
+
+export function scenario(name: Scenario): Command {
+  return async (given, signal) => {
+    const plan = await planOf(name, given, here);
+    checkWritable(given);
+    const result = await measured(plan, given, signal);
+    deliver(given, {
+      text: (to) => resultText(result, to),
+      json: () => resultsJson([result], "line"),
+      html: () => page([result], null, thisMachine()),
+    });
+    return isWell(name, result) ? exitCodes.well : exitCodes.short;
+  };
+}
+
+async function measured(plan: Plan, given: Given, signal: AbortSignal): Promise<Result> {
+  const place = given.find(OPTIONS.sink);
+  const sink = place === null ? null : await sinkOf(place, plan);
+  try {
+    say(planTitle(plan));
+    const live = new Live(plan, {
+      isTerminal: process.stderr.isTTY === true,
+      columns: () => process.stderr.columns,
+      write: (text) => process.stderr.write(text),
+    });
+    const result = await run(plan, {
+      signal,
+      onSample: (sample) => live.show(sample),
+      pid: given.find(OPTIONS.pid),
+      metricsUrl: given.find(OPTIONS.metrics),
+    });
+    live.end();
+    if (sink === null || plan.scenario === "attack") return result;
+    const agreement = sinkAgreement(result.counts, await sink.counts());
+    if (agreement.agrees && agreement.target === 0) return result;
+    return { ...result, agreements: [...result.agreements, agreement] };
+  } finally {
+    await sink?.stop();
+  }
+}
+
+/**
+ * Faults and refusals are what a run is there to count. It is not well where nothing got through at all, where counters
+ * differ, and where a finding says so; of `attack` the findings alone say it, as all its sessions are to fail.
+ */
+export function isWell(
+  name: Scenario,
+  { counts, agreements, findings }: Pick<Result, "counts" | "agreements" | "findings">,
+): boolean {
+  const { failed, done, turnedAway, open } = counts;
+  const isDown = name !== "attack" && failed > 0 && done + turnedAway + open === 0;
+  return (
+    !isDown && agreements.every(({ agrees }) => agrees) && findings.every((each) => each.isWell !== false)
+  );
+}

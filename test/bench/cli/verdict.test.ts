@@ -1,0 +1,79 @@
+/** What a run's exit code comes from: what got through, what both sides counted, and what the scenario found. */
+import t from "tap";
+import { isWell } from "../../../bench/cli/scenario.ts";
+import { sinkAgreement } from "../../../bench/cli/sink.ts";
+import type { Counts, Finding } from "../../../bench/load/result.ts";
+import { emptyTally } from "../../../bench/sink/counts.ts";
+
+const none: Counts = {
+  begun: 0,
+  done: 0,
+  turnedAway: 0,
+  failed: 0,
+  open: 0,
+  messages: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+};
+
+t.test("isWell is false when nothing got through, whatever else there is", async (t) => {
+  const table: readonly [Partial<Counts>, boolean][] = [
+    [{}, true],
+    [{ failed: 1 }, false],
+    [{ failed: 1, done: 1 }, true],
+    [{ failed: 1, turnedAway: 1 }, true],
+    [{ failed: 1, open: 1 }, true],
+  ];
+  for (const [counts, expected] of table) {
+    const result = {
+      plan: { scenario: "churn" },
+      counts: { ...none, ...counts },
+      agreements: [],
+      findings: [],
+    } as const;
+    t.equal(isWell("churn", result), expected, JSON.stringify(counts));
+    t.equal(isWell("attack", result), true, "its sessions are to fail");
+  }
+});
+
+t.test("isWell is false when a finding or a count says so", async (t) => {
+  const finding = (isWell: Finding["isWell"]): Finding => ({ what: "", outcome: "", isWell });
+  const result = { counts: none, agreements: [], findings: [] } as const;
+  for (const [word, expected] of [
+    [true, true],
+    [null, true],
+    [false, false],
+  ] as const) {
+    t.equal(
+      isWell("attack", { ...result, findings: [finding(true), finding(word)] }),
+      expected,
+      String(word),
+    );
+  }
+  for (const agrees of [true, false]) {
+    t.equal(
+      isWell("attack", { ...result, agreements: [{ what: "", harness: 0, target: 0, agrees }] }),
+      agrees,
+    );
+  }
+});
+
+t.test("sinkAgreement lets only those differ whose end is not known when mails are counted", async (t) => {
+  const table: readonly [Partial<Counts>, number, boolean][] = [
+    [{ messages: 5 }, 5, true],
+    [{ messages: 5 }, 6, false],
+    [{ messages: 5 }, 4, false],
+    [{ messages: 5, failed: 1 }, 6, true],
+    [{ messages: 5, failed: 1, open: 1 }, 7, true],
+    [{ messages: 5, failed: 1, open: 1 }, 8, false],
+    [{ messages: 5, failed: 1 }, 4, false],
+  ];
+  for (const [counts, seen, agrees] of table) {
+    const sink = { ...emptyTally(), messages: seen - 1, fetches: 1 };
+    t.match(
+      sinkAgreement({ ...none, ...counts }, sink),
+      { target: seen, agrees },
+      JSON.stringify([counts, seen]),
+    );
+  }
+});
