@@ -12,7 +12,7 @@ import { percentile } from "./harness/pace.ts";
 import { loadCore, pinSelf, proxyCore } from "./harness/process.ts";
 import { inRounds, median, report, rounded, roundsAsked } from "./harness/report.ts";
 import { runSessions, SteadySessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
-import { type Name, startProxy } from "./peers/start.ts";
+import { startProxy } from "./peers/start.ts";
 
 const SESSIONS_PER_SECOND = 500;
 const PARALLEL = 32;
@@ -26,7 +26,9 @@ const PIECE_MS = 1500;
 /** Until the first sessions' ends and the later ones' beginnings go hand in hand. */
 const LEAD_MS = 200;
 
-const NAMES: readonly Name[] = ["postern", "haproxy"];
+const NAMES = ["postern", "haproxy"] as const;
+
+type Name = (typeof NAMES)[number];
 const WAYS = ["direct", ...NAMES] as const;
 
 type Way = (typeof WAYS)[number];

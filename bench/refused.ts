@@ -18,7 +18,7 @@ import { inRounds, median, report, rounded, roundsAsked } from "./harness/report
 import { type Begin, nextOpening, runSessions, sessionsTo, startMailServer } from "./harness/sessions.ts";
 import { destination, openings } from "./harness/talk.ts";
 import { loopback, wire } from "./harness/wire.ts";
-import { type Name, type ProxyProcess, startProxy } from "./peers/start.ts";
+import { type ProxyProcess, startProxy } from "./peers/start.ts";
 
 const DECISIONS = 50_000;
 const PARALLEL = 32;
@@ -99,7 +99,9 @@ async function measure(target: Target): Promise<number> {
   return (cpuNs(target.pid) - before) / 1000 / CONNECTIONS;
 }
 
-function targetsOf(by: Readonly<Record<Reason, Readonly<Record<Name, ProxyProcess>>>>): Targets {
+function targetsOf(
+  by: Readonly<Record<Reason, Readonly<Record<"postern" | "haproxy", ProxyProcess>>>>,
+): Targets {
   const of = (reason: Reason, word: string, opening: () => Buffer) => {
     const { postern, haproxy } = by[reason];
     const [replyPort = 0, silentPort = 0] = postern.ports;

@@ -57,7 +57,7 @@ export interface Login {
 }
 
 /** Of `hammer`: so many clients of the ranges, each trying `tries` sessions as fast as they go; the others keep the pace. */
-export interface HammerPlan {
+interface HammerPlan {
   readonly offenders: number;
   readonly tries: number;
 }

@@ -18,7 +18,7 @@ export interface Peer {
 }
 
 /** Who was to be compared and is not, with the reason for people: `not installed`. */
-export interface Absentee {
+interface Absentee {
   readonly name: string;
   readonly reason: string;
 }

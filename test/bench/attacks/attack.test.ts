@@ -3,7 +3,8 @@ import t from "tap";
 import type { Plan } from "../../../bench/load/plan.ts";
 import type { Finding } from "../../../bench/load/result.ts";
 import { run } from "../../../bench/load/run.ts";
-import { deafPort, startUpstream } from "../../live/upstream.ts";
+import { startUpstream } from "../../live/upstream.ts";
+import { freePort } from "../../servers/ports.ts";
 import { loaded, planOf, unwatched } from "../load/plans.ts";
 import { startServer } from "./servers.ts";
 
@@ -63,7 +64,7 @@ t.test("attack plays no trick with headers when the target expects none", async 
 });
 
 t.test("attack says that it has nothing to attack when nobody listens, or nobody answers", async (t) => {
-  const port = await deafPort();
+  const port = await freePort();
   t.same(await played(attackPlan(port)), [
     {
       what: "an ordinary session, before all others",

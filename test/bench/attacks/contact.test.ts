@@ -2,7 +2,8 @@
 import t from "tap";
 import { Contact } from "../../../bench/attacks/contact.ts";
 import type { End } from "../../live/end.ts";
-import { deafPort, startUpstream } from "../../live/upstream.ts";
+import { startUpstream } from "../../live/upstream.ts";
+import { freePort } from "../../servers/ports.ts";
 
 const nothing = Buffer.alloc(0);
 
@@ -40,7 +41,7 @@ for (const [what, script, told] of ends) {
 }
 
 t.test("Contact cannot be reached when nobody listens", async (t) => {
-  const port = await deafPort();
+  const port = await freePort();
   const contact = await open(port);
   t.equal(contact.ending, "unreachable");
   t.equal(contact.told(), `127.0.0.1:${port} cannot be reached`);

@@ -5,7 +5,8 @@ import { Fault, Line, type LineOptions } from "../../../bench/load/line.ts";
 import { Trust } from "../../../src/wire/trust.ts";
 import { nobody } from "../../../src/wire/wire.ts";
 import type { End } from "../../live/end.ts";
-import { deafPort, startUpstream } from "../../live/upstream.ts";
+import { startUpstream } from "../../live/upstream.ts";
+import { freePort } from "../../servers/ports.ts";
 import { makePair } from "../../wire/secure.ts";
 import { startSmtp } from "./server.ts";
 
@@ -124,7 +125,7 @@ t.test("Line has what came before the end when the end comes with it", async (t)
 });
 
 t.test("Line tells what went wrong when the target does", async (t) => {
-  t.equal(await faultOf(lineTo(t, await deafPort()).open()), "refused");
+  t.equal(await faultOf(lineTo(t, await freePort()).open()), "refused");
   const unreachable = lineTo(t, 1, { target: { host: "255.255.255.255", port: 1 } });
   t.equal(await faultOf(unreachable.open()), "unreachable");
   const cases = [

@@ -3,7 +3,8 @@ import t from "tap";
 import type { Plan } from "../../../bench/load/plan.ts";
 import type { Result, Sample } from "../../../bench/load/result.ts";
 import { run } from "../../../bench/load/run.ts";
-import { deafPort, startUpstream } from "../../live/upstream.ts";
+import { startUpstream } from "../../live/upstream.ts";
+import { freePort } from "../../servers/ports.ts";
 import { faultsOf, planOf, unwatched } from "./plans.ts";
 import { startSmtp } from "./server.ts";
 
@@ -94,7 +95,7 @@ t.test("run leaves open what does not end when its time is over", async (t) => {
 });
 
 t.test("run counts every session when nobody listens", async (t) => {
-  const result = await within(10, planOf(await deafPort(), { threads: 2, sessionsMax: 100 }));
+  const result = await within(10, planOf(await freePort(), { threads: 2, sessionsMax: 100 }));
   t.match(result.counts, { begun: 100, failed: 100 });
   t.strictSame(faultsOf(result), ["connect refused × 100"]);
 });
@@ -115,7 +116,7 @@ t.test("run uses no more threads than have something to do when it is asked for 
 t.test("run reads the target's process, and says what it cannot read, when it is asked to", async (t) => {
   const server = await startSmtp(t);
   // The target is this process.
-  const watch = unwatched({ pid: process.pid, metricsUrl: `http://127.0.0.1:${await deafPort()}/metrics` });
+  const watch = unwatched({ pid: process.pid, metricsUrl: `http://127.0.0.1:${await freePort()}/metrics` });
   const { target, samples, agreements, findings } = await within(15, planOf(server.port), watch);
   t.ok(target!.before.residentBytes > 1e7 && target!.peak.residentBytes >= target!.before.residentBytes);
   t.ok(target!.cpuUsPerSession! > 0);

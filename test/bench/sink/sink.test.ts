@@ -5,8 +5,8 @@ import { type Sink, type SinkOptions, startSink } from "../../../bench/sink/sink
 import { Address } from "../../../src/address.ts";
 import { encodeV1, encodeV2 } from "../../../src/proxy/header.ts";
 import { End } from "../../live/end.ts";
-import { deafPort } from "../../live/upstream.ts";
 import { makeCertificate } from "../../servers/certificate.ts";
+import { freePort } from "../../servers/ports.ts";
 import { makeDirectory, until } from "../../servers/process.ts";
 
 const client = { address: Address.parse("203.0.113.7")!, port: 1024 };
@@ -208,7 +208,7 @@ t.test("startSink ends all sessions and frees the port when it is stopped", asyn
 });
 
 t.test("startSink rejects when its address cannot be bound", async (t) => {
-  const port = await deafPort();
+  const port = await freePort();
   await t.rejects(startSink({ protocol: "smtp", host: "192.0.2.1", port }), {
     message: `cannot listen on 192.0.2.1:${port}: EADDRNOTAVAIL`,
   });

@@ -6,9 +6,10 @@ import type { Counts } from "../../../bench/load/result.ts";
 import { parsePage, type Series } from "../../../bench/target/exposition.ts";
 import { compare, type Ran, TargetMetrics } from "../../../bench/target/metrics.ts";
 import { End } from "../../live/end.ts";
-import { deafPort, startUpstream } from "../../live/upstream.ts";
+import { startUpstream } from "../../live/upstream.ts";
 import { behindProxy, poolOf, startGateway } from "../../servers/gateway.ts";
 import { proxyHeader } from "../../servers/header.ts";
+import { freePort } from "../../servers/ports.ts";
 import { planOf } from "../load/plans.ts";
 
 const none: Counts = {
@@ -176,7 +177,7 @@ for (const [what, answer, fault] of wrong) {
 
 t.test("TargetMetrics says so when nobody listens", async (t) => {
   t.match(
-    await new TargetMetrics(`http://127.0.0.1:${await deafPort()}/`).begin(),
+    await new TargetMetrics(`http://127.0.0.1:${await freePort()}/`).begin(),
     /: it cannot be read: ECONNREFUSED$/,
   );
 });

@@ -1,6 +1,7 @@
 /** The shortest sessions, and what they count when they go wrong. */
 import t from "tap";
-import { deafPort, startUpstream } from "../../../live/upstream.ts";
+import { startUpstream } from "../../../live/upstream.ts";
+import { freePort } from "../../../servers/ports.ts";
 import { faultsOf, loaded, planOf, repliesOf } from "../plans.ts";
 import { startSmtp } from "../server.ts";
 
@@ -70,7 +71,7 @@ t.test("churn counts why sessions fail when the target is no mail server", async
 });
 
 t.test("churn counts each connection when nobody listens", async (t) => {
-  const tally = await loaded(planOf(await deafPort(), { sessionsMax: 30 }));
+  const tally = await loaded(planOf(await freePort(), { sessionsMax: 30 }));
   t.match(tally.counts, { begun: 30, failed: 30 });
   t.strictSame(faultsOf(tally), ["connect refused × 30"]);
 });

@@ -5,7 +5,7 @@ import { run } from "../../../../bench/load/run.ts";
 import { hammer } from "../../../../bench/load/scenarios/hammer.ts";
 import { Tally } from "../../../../bench/load/tally.ts";
 import { startSink } from "../../../../bench/sink/sink.ts";
-import { deafPort } from "../../../live/upstream.ts";
+import { freePort } from "../../../servers/ports.ts";
 import { planOf, unwatched } from "../plans.ts";
 import { outcomesOf, startGuarded } from "./gateway.ts";
 
@@ -77,7 +77,7 @@ t.test("hammer times the others while it goes on when they come meanwhile", asyn
 });
 
 t.test("hammer takes nobody for refused when the target is not there", async (t) => {
-  const plan = planOf(await deafPort(), { ...hammering, durationMs: 200, sessionsMax: 4 });
+  const plan = planOf(await freePort(), { ...hammering, durationMs: 200, sessionsMax: 4 });
   const { findings, counts, faults } = await run(plan, unwatched());
   t.match(counts, { begun: 40, failed: 40, turnedAway: 0 });
   t.strictSame(faults, [{ phase: "connect", kind: "refused", count: 40 }]);
