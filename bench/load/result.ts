@@ -59,16 +59,7 @@ export interface ReplyCount {
  * (an answer that is none in this protocol), `tls` (the handshake), `unreachable` (any other error of the network), `reply`
  * (a reply that ends the session: it is among the `replies`).
  */
-const FAULTS = [
-  "refused",
-  "reset",
-  "closed",
-  "timeout",
-  "protocol",
-  "tls",
-  "unreachable",
-  "reply",
-] as const;
+const FAULTS = ["refused", "reset", "closed", "timeout", "protocol", "tls", "unreachable", "reply"] as const;
 
 export type FaultKind = (typeof FAULTS)[number];
 
