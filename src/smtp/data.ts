@@ -5,8 +5,10 @@
  * server that sees one (CVE-2023-51764). So the first CR or LF that stands alone is told, and whoever passes the message
  * on has to stop before it. A CR at the end of the bytes is not known to be alone yet: it is to be kept back.
  *
- * It is the message's bytes that are many, and few of them end a line: between these, four are looked at together.
+ * A message's bytes are many, and nearly all of them are a line's midst or its proper end: these are skipped.
  */
+import { BLOCK_BYTES, hold, skip } from "./skip.ts";
+
 const LF = 0x0a;
 const CR = 0x0d;
 const DOT = 0x2e;
@@ -31,17 +33,34 @@ export class MessageEnd {
 
   /** How many bytes of the chunk are the message's, its end included; null when it does not end in them. */
   feed(chunk: Uint8Array): number | null {
-    const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length);
+    // Most chunks need no view, which takes as long to make as some hundred bytes to skip.
+    if (chunk.length <= BLOCK_BYTES) return this.#feed(chunk);
+    for (let from = 0; from < chunk.length; from += BLOCK_BYTES) {
+      const length = this.#feed(chunk.subarray(from, from + BLOCK_BYTES));
+      if (length !== null) return from + length;
+    }
+    return null;
+  }
+
+  #feed(block: Uint8Array): number | null {
+    hold(block);
     let at = 0;
-    while (at < chunk.length) {
-      if (this.#place === "midst") at = skipLines(view, at);
-      if (at === chunk.length) return null;
-      const byte = view.getUint8(at);
+    while (at < block.length) {
+      if (this.#place === "midst") at = this.#skip(block, at);
+      if (at === block.length) return null;
+      const byte = block[at]!;
       at++;
       if (byte === LF && this.#place === "dot-cr") return at;
       this.#take(byte);
     }
     return null;
+  }
+
+  /** The place where the skipping stops is told by the byte before it. */
+  #skip(block: Uint8Array, from: number): number {
+    const at = skip(from, block.length);
+    if (at > from) this.#place = behind(block[at - 1]!);
+    return at;
   }
 
   #take(byte: number): void {
@@ -59,41 +78,8 @@ export class MessageEnd {
   }
 }
 
-const WORD_BYTES = 4;
-
-/**
- * Where a line's midst goes no further from `from` on: at the view's end, or at a byte that has to be looked at by itself.
- * A whole CRLF is not such a one, unless what comes behind it is the end's dot, or not there. It is one function because
- * two are slower by a half.
- */
-function skipLines(view: DataView, from: number): number {
-  const length = view.byteLength;
-  const lastWord = length - WORD_BYTES;
-  let at = from;
-  for (;;) {
-    let marks = 0;
-    while (at <= lastWord) {
-      marks = controls(view.getInt32(at, true));
-      if (marks !== 0) break;
-      at += WORD_BYTES;
-    }
-    if (marks !== 0) at += lowestByte(marks);
-    else while (at < length && view.getUint8(at) > CR) at++;
-    if (at + 2 >= length || view.getUint8(at) !== CR || view.getUint8(at + 1) !== LF) return at;
-    if (view.getUint8(at + 2) === DOT) return at;
-    at += 2;
-  }
-}
-
-/**
- * Marks those of the word's four bytes that are CR or less, by their top bits. Taking CR + 1 from a byte turns that bit on
- * where the byte is less, or had it on already; what is borrowed can go wrong only above a byte that is marked.
- */
-function controls(word: number): number {
-  return (word - 0x0e0e0e0e) & ~word & 0x80808080;
-}
-
-/** The place of the lowest byte that is marked. */
-function lowestByte(marks: number): number {
-  return (31 - Math.clz32(marks & -marks)) >> 3;
+/** What a byte is followed by where all lines end in CRLF, and none begins with a dot. */
+function behind(byte: number): Place {
+  if (byte === CR) return "cr";
+  return byte === LF ? "beginning" : "midst";
 }

@@ -1,7 +1,10 @@
 /** The end of a message, found in any cuts. What a smuggler tries is tested with the watch. */
+import fc from "fast-check";
 import t from "tap";
 import { bytesOf } from "../../src/lines.ts";
 import { MessageEnd } from "../../src/smtp/data.ts";
+import { BLOCK_BYTES } from "../../src/smtp/skip.ts";
+import { anyMessage, checkEnd } from "./ends.ts";
 
 t.test("MessageEnd says how many bytes are the message's when it ends in them", async (t) => {
   for (const [chunks, length] of [
@@ -78,4 +81,28 @@ t.test("MessageEnd has a CR pending when it comes last", async (t) => {
     t.equal(end.pending, pending);
     t.equal(end.bare, null);
   }
+});
+
+t.test(
+  "MessageEnd is as strict as a look at the whole text when that is anything, in any cuts",
+  async (t) => {
+    fc.assert(
+      fc.property(anyMessage(BLOCK_BYTES), ([text, cuts]) => checkEnd(new MessageEnd(), text, cuts)),
+      { numRuns: 2000 },
+    );
+    t.pass("held");
+  },
+);
+
+t.test("MessageEnd misses nothing when it stands about a block's beginning or end", async (t) => {
+  const line = `${"a".repeat(29)}\r\n`;
+  const lines = line.repeat(Math.ceil((BLOCK_BYTES + 40) / line.length));
+  for (const odd of ["", "\r\n.\r\n", "\r\n..\r\n", "\r", "\n", "\r\r\n", "\n.\r\n", "\r\n.\r", "\r\n.\n"])
+    for (let about = -20; about <= 20; about++)
+      for (const length of [20 + about, BLOCK_BYTES + about]) {
+        const text = `${lines.slice(0, length)}${odd}${line}`;
+        for (const cut of [0, length - 1, length, length + 1, length + 2])
+          checkEnd(new MessageEnd(), text, [cut / text.length]);
+      }
+  t.pass("all");
 });

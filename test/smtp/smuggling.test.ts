@@ -7,6 +7,7 @@ import fc from "fast-check";
 import t from "tap";
 import { bytesOf } from "../../src/lines.ts";
 import { anyCuts } from "../cuts.ts";
+import { firstBare, strictEnd } from "./ends.ts";
 import { Followed, opening, type Script } from "./follow.ts";
 
 const head = "MAIL FROM:<carol@example.org>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n";
@@ -22,12 +23,6 @@ function laxEnds(text: string): number {
     .filter((line) => line === ".").length;
 }
 
-/** The length of the message that `text` begins with, its end included; -1 when it does not end. */
-function strictEnd(text: string): number {
-  const at = `\r\n${text}`.indexOf("\r\n.\r\n");
-  return at < 0 ? -1 : at + 3;
-}
-
 function heardOf(text: string, cuts: readonly number[]): { followed: Followed; heard: string } {
   const followed = new Followed().play(inData);
   const before = followed.toServer.length;
@@ -39,7 +34,7 @@ function check(text: string, cuts: readonly number[]): void {
   const { followed, heard } = heardOf(text, cuts);
   const end = strictEnd(text);
   const message = end < 0 ? text : text.slice(0, end);
-  const bare = /\r(?!\n|$)|(?<!\r)\n/.exec(message);
+  const bare = firstBare(message);
   const { ended } = followed;
   assert.equal(followed.facts.length > 0, bare !== null);
   if (bare === null) {
