@@ -5,7 +5,7 @@ import t, { type Test } from "tap";
 import { changesBetween } from "../../src/config/changes.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
 import { Gateway } from "../../src/threads/gateway.ts";
-import { behindProxy, poolOf, startGateway } from "../servers/gateway.ts";
+import { behindProxy, poolOf, startGateway, withBarePools } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
 import { freePort } from "../servers/ports.ts";
 import { until } from "../servers/process.ts";
@@ -151,7 +151,7 @@ t.test("a thread that dies between or during reloads comes back with the newest 
     threads: 2,
     hostname: `mx${turn}.example.test`,
     listeners: { smtp: behindProxy("smtp", "servers") },
-    pools: { servers: poolOf(upstreams[turn % 2]!.port, "none") },
+    ...withBarePools({ pools: { servers: poolOf(upstreams[turn % 2]!.port, "none") } }),
     limits: { default: { connectionCount: 0, connectionRate: turn === 4 ? 1 : 0 } },
   });
   const { gateway, write, events, port } = await startHere(t, file(0));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import t from "tap";
 import { loadConfiguration } from "../../src/config/load.ts";
 import { Gateway } from "../../src/threads/gateway.ts";
-import { behindProxy, poolOf } from "../servers/gateway.ts";
+import { behindProxy, poolOf, withBarePools } from "../servers/gateway.ts";
 import { proxyHeader } from "../servers/header.ts";
 import { until } from "../servers/process.ts";
 import { End } from "./end.ts";
@@ -22,7 +22,7 @@ t.test("a failed login and an offence each have one stock line, and nothing else
     log: { destination: join(folder, "log") },
     admin: { listen: "127.0.0.1:0" },
     listeners: { smtp: behindProxy("smtp", "servers"), imap: behindProxy("imap", "servers") },
-    pools: { servers: poolOf(upstream.port, "none") },
+    ...withBarePools({ pools: { servers: poolOf(upstream.port, "none") } }),
     limits: { default: { connectionRate: 3 } },
     drain: "0s",
   });
@@ -30,6 +30,7 @@ t.test("a failed login and an offence each have one stock line, and nothing else
   if (!loaded.ok) throw new Error(loaded.errors.join("\n"));
   const log = { ...loaded.configuration.log, stockLines: { kind: "file", path } } as const;
   const gateway = await Gateway.start({ ...loaded.configuration, log }, "0.0.0");
+  t.teardown(() => gateway.drain());
   const port = (name: string) => Number(gateway.listeners[name]?.[0]?.split(":").at(-1));
   const lines = () => readFileSync(path, "utf8").split("\n").slice(0, -1);
 
