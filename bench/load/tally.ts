@@ -249,12 +249,15 @@ function timesOf(times: Times): (readonly [Phase, RecordableHistogram])[] {
 
 /**
  * A reply's text without what is one session's alone: queue ids, addresses, all numbers but the enhanced status code in
- * front (RFC 3463 2). What looks like an id is a long word of letters and digits; the name of IMAP's version is none.
+ * front (RFC 3463 2). What looks like an id is a UUID (RFC 9562 4), a word of hexadecimal digits in parentheses, or a long word
+ * of letters and digits; the name of IMAP's version is none.
  */
 export function commonText(text: string): string {
   const [, status = "", rest = text] = /^([245]\.\d{1,3}\.\d{1,3}(?= |$))(.*)$/s.exec(text) ?? [];
   const common = rest
     .replace(/\b(queued as|id[= ]) ?[\w.<>@-]+/gi, "$1 #")
+    .replace(/\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?:\.\d+)?\b/gi, "#")
+    .replace(/\([\da-f]{6,}\)/gi, "(#)")
     .replace(/(?<![\w:])[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}(?![\w:])/gi, "#")
     .replace(/\b(?!IMAP4rev)(?=\w*\d)\w{8,}\b/g, "#")
     .replace(/(?<!IMAP4rev|IMAP)\d+(?:\.\d+)*/g, "#");

@@ -29,6 +29,28 @@ exports.hook_lookup_rdns = (next) => next(OK, "client.example.org");
 exports.hook_rcpt = (next) => next(OK);
 `;
 
+/** A file of ours stands in place of Haraka's own, and what it lacks has no default: the rest is as Haraka ships it. */
+const CONNECTION = `[haproxy]
+enabled=true
+hosts[]=127.0.0.1
+[headers]
+add_received=true
+show_version=true
+max_lines=1000
+max_received=100
+[max]
+bytes=26214400
+mime_parts=1000
+line_length=512
+data_line_length=992
+[message]
+helo=Haraka is at your service.
+close=closing connection. Have a jolly good day.
+[uuid]
+banner_chars=6
+deny_chars=0
+`;
+
 function find(directory: string | undefined): Found {
   const program =
     directory === undefined
@@ -51,7 +73,7 @@ function command({ program, directory, ports }: Place, { routes }: ProxyOptions)
     "config/plugins": "bench\nqueue/smtp_proxy\n",
     "config/smtp.ini": `listen=${listen}\nnodes=0\ninactivity_timeout=300\n`,
     // Version 3 reads the one, those before it the other.
-    "config/connection.ini": "[haproxy]\nenabled=true\nhosts[]=127.0.0.1\n",
+    "config/connection.ini": CONNECTION,
     "config/haproxy_hosts": "127.0.0.1\n",
     "config/smtp_proxy.ini": `host=127.0.0.1\nport=${routes[0]?.to[0]}\nconnect_timeout=5\ntimeout=300\n`,
     "plugins/bench.js": PLUGIN,

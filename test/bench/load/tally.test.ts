@@ -72,6 +72,11 @@ t.test("commonText leaves out what is one session's own when texts differ in it"
     ["mx1.example.test ESMTP", "mx23.example.test ESMTP"],
     ["5.1.1 <b1@example.test>: unknown", "5.1.1 <b20@example.test>: unknown"],
     ["4.7.1 try again in 37 seconds", "4.7.1 try again in 9 seconds"],
+    ["mx.example.test ESMTP Haraka ready (A3F0C1)", "mx.example.test ESMTP Haraka ready (FACADE)"],
+    [
+      "Message Queued (0A0B8C1D-15C2-4B1E-9A11-C0FFEE000001.1)",
+      "Message Queued (FFFFFFFF-AAAA-BBBB-CCCC-DDDDDDDDDDDD.12)",
+    ],
   ];
   for (const texts of same)
     t.equal(new Set(texts.map(commonText)).size, 1, texts.map(commonText).join(" | "));
