@@ -43,5 +43,5 @@ export async function compare(options: CompareOptions, stage: Stage = realStage)
     await match.close();
   }
   const seconds = (performance.now() - beganMs) / 1000;
-  return { startedAt, seconds, machine, ...match.outcome() };
+  return { startedAt, seconds, wasStopped: options.signal.aborted, machine, ...match.outcome() };
 }

@@ -34,6 +34,15 @@ export function cpuNs(pid: number): number {
   return tasksOf(pid).reduce((sum, task) => sum + used(task), 0);
 }
 
+/** So long the calling thread was ready to run and had no core, so far; nothing where the kernel does not count it. */
+export function threadWaitNs(): number {
+  try {
+    return Number(readFileSync("/proc/thread-self/schedstat", "latin1").split(" ")[1]);
+  } catch {
+    return 0;
+  }
+}
+
 /** What of a process lies in memory. */
 export function residentBytes(pid: number): number {
   const match = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"));

@@ -28,6 +28,7 @@ export class Crew {
   readonly ready: Promise<void>;
   readonly over: Promise<void>;
   cpuUs = 0;
+  waitUs = 0;
   readonly #members: readonly Member[];
   #recent = newHistogram();
   #readyCount = 0;
@@ -112,6 +113,7 @@ export class Crew {
         this.tally.add(message.tally);
         this.lateness.add(message.lateness);
         this.cpuUs += message.cpuUs;
+        this.waitUs += message.waitUs;
         if (++this.#overCount === this.#members.length) this.#whenOver();
         return;
       default:

@@ -21,4 +21,6 @@ export type FromWorker =
       readonly lateness: RecordableHistogram;
       /** What the thread has used since it began. */
       readonly cpuUs: number;
+      /** So long it was ready to run since then, and had no core. */
+      readonly waitUs: number;
     };

@@ -106,6 +106,8 @@ export interface Harness {
   readonly threads: number;
   /** Seconds of CPU for each second and thread: close to 1, the harness is the bottleneck. */
   readonly cpuShare: number;
+  /** The same of what it was ready to run and had no core, as somebody else had it: as much of a bottleneck. */
+  readonly waitShare: number;
   /** Open loop: how much later than meant sessions began. */
   readonly lateP99Us: number;
   readonly isBottleneck: boolean;

@@ -29,7 +29,7 @@ const SAMPLE_MS = 1000;
 /** So long what is open may go on when no session begins any more: a slow target answers within it, a mute one never. */
 const GRACE_MS_MAX = 5000;
 
-/** From here on a thread has no more time to spare when much comes at once. */
+/** From here on a thread, running or kept from it, has no more time to spare when much comes at once. */
 const BUSY_SHARE = 0.85;
 
 /** Timers are a millisecond late on an idle machine; ten times that is a thread that does not keep up. */
@@ -146,9 +146,11 @@ async function firstOf(crew: Crew, durationMs: number, signal: AbortSignal): Pro
 }
 
 function harnessOf(crew: Crew, { threads, pace }: Plan, seconds: number): Harness {
-  const cpuShare = crew.cpuUs / 1e6 / seconds / threads;
+  const shareOf = (us: number) => us / 1e6 / seconds / threads;
+  const [cpuShare, waitShare] = [shareOf(crew.cpuUs), shareOf(crew.waitUs)];
   const lateP99Us = latencyOf(crew.lateness).p99Us;
-  return { threads, cpuShare, lateP99Us, isBottleneck: cpuShare > BUSY_SHARE || isLate(pace, lateP99Us) };
+  const isBottleneck = cpuShare + waitShare > BUSY_SHARE || isLate(pace, lateP99Us);
+  return { threads, cpuShare, waitShare, lateP99Us, isBottleneck };
 }
 
 function isLate(pace: Pace, lateP99Us: number): boolean {

@@ -4,6 +4,7 @@
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../src/clock.ts";
+import { threadWaitNs } from "../harness/proc.ts";
 import { Loader } from "./loader.ts";
 import type { FromWorker, ToWorker, WorkerData } from "./messages.ts";
 import { recipes } from "./scenario.ts";
@@ -20,12 +21,15 @@ function serve(port: MessagePort, { plan, share }: WorkerData): void {
     post({ type: "snapshot", counts: { ...loader.tally.counts }, recent: loader.tally.takeRecent() });
   const begin = async () => {
     const before = process.threadCpuUsage();
+    const waitedNs = threadWaitNs();
     const timer = setInterval(snapshot, SNAPSHOT_MS);
     await loader.start();
     clearInterval(timer);
     const { user, system } = process.threadCpuUsage(before);
     snapshot();
-    post({ type: "over", tally: loader.tally.data(), lateness: loader.lateness, cpuUs: user + system });
+    const waitUs = (threadWaitNs() - waitedNs) / 1000;
+    const tally = loader.tally.data();
+    post({ type: "over", tally, lateness: loader.lateness, cpuUs: user + system, waitUs });
   };
   const orders = { begin, stop: () => loader.stop(), cut: () => loader.cut() };
   port.on("message", (order: ToWorker) => void orders[order]());

@@ -64,6 +64,8 @@ export interface Comparison {
   /** ISO 8601. */
   readonly startedAt: string;
   readonly seconds: number;
+  /** Whether somebody ended it early. */
+  readonly wasStopped: boolean;
   readonly machine: Machine;
   readonly peers: readonly Peer[];
   readonly absentees: readonly Absentee[];

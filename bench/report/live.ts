@@ -23,13 +23,13 @@ const PLAIN_EVERY_MS = 900;
 
 export class Live {
   readonly #screen: Screen;
-  readonly #durationMs: number;
+  readonly #plan: Plan;
   #last: Sample | null = null;
   #isOver = false;
 
   constructor(plan: Plan, screen: Screen) {
     this.#screen = screen;
-    this.#durationMs = plan.durationMs;
+    this.#plan = plan;
   }
 
   /** Takes `onSample` of a run. */
@@ -38,7 +38,7 @@ export class Live {
     if (this.#isOver) return;
     const { isTerminal } = this.#screen;
     if (!isTerminal && last !== null && sample.atMs - last.atMs < PLAIN_EVERY_MS) return;
-    const line = lineOf(sample, last, this.#durationMs);
+    const line = lineOf(sample, last, this.#plan);
     // In the last column some terminals wrap already.
     const width = Math.max(0, this.#screen.columns() - 1);
     this.#screen.write(isTerminal ? `${AGAIN}${line.slice(0, width)}` : `${line}\n`);
@@ -52,22 +52,30 @@ export class Live {
   }
 }
 
-function lineOf(sample: Sample, last: Sample | null, durationMs: number): string {
-  const { atMs, open, failed, turnedAway, p50Us, p99Us, targetCpu, targetBytes } = sample;
-  const overMs = atMs - (last?.atMs ?? 0);
-  const over = sample.done + turnedAway - (last === null ? 0 : last.done + last.turnedAway);
+function lineOf(sample: Sample, last: Sample | null, { scenario, durationMs }: Plan): string {
+  const { atMs, targetCpu, targetBytes } = sample;
   const parts = [
-    `${figureText(overMs > 0 ? (over * 1000) / overMs : 0)}/s`,
-    `${countText(open)} open`,
-    ...(turnedAway > 0 ? [`${countText(turnedAway)} turned away`] : []),
-    `${countText(failed)} failed`,
-    `p50 ${latencyText(p50Us)}`,
-    `p99 ${latencyText(p99Us)}`,
+    // An attack has no sessions of the usual kind.
+    ...(scenario === "attack" ? ["attacking"] : sessionTexts(sample, last)),
     ...(targetCpu === null ? [] : [`CPU ${figureText(targetCpu)}`]),
     ...(targetBytes === null ? [] : [bytesText(targetBytes)]),
     leftText(durationMs - atMs),
   ];
   return parts.join("  ");
+}
+
+function sessionTexts(sample: Sample, last: Sample | null): readonly string[] {
+  const { atMs, open, failed, turnedAway, p50Us, p99Us } = sample;
+  const overMs = atMs - (last?.atMs ?? 0);
+  const over = sample.done + turnedAway - (last === null ? 0 : last.done + last.turnedAway);
+  return [
+    `${figureText(overMs > 0 ? (over * 1000) / overMs : 0)}/s`,
+    `${countText(open)} open`,
+    ...(turnedAway > 0 ? [`${countText(turnedAway)} turned away`] : []),
+    `${countText(failed)} failed`,
+    // Where none was done there is no time.
+    ...(p50Us === 0 ? [] : [`p50 ${latencyText(p50Us)}`, `p99 ${latencyText(p99Us)}`]),
+  ];
 }
 
 /** `1:05 left` */

@@ -11,7 +11,7 @@ import { Html, html, nothing } from "./html.ts";
 import { planRows, planTitle, scenarioText } from "./plantext.ts";
 import { type Group, groupsOf, headLatency, type Series } from "./series.ts";
 import { style } from "./style.ts";
-import { type Row, row, table, tablesOf, warningsOf } from "./tables.ts";
+import { type Row, row, STOPPED, table, tablesOf, warningsOf } from "./tables.ts";
 import { countText, dateText, figureText, latencyText, ratioText, shareText } from "./units.ts";
 
 /** Below that two peers are even: rounds on one machine differ by as much. */
@@ -47,7 +47,7 @@ export function page(
 <header><h1>${title}</h1>
 <p class="when">${aboutText(results, comparison, machine)}</p>
 ${comparison === null ? nothing : comparisonTiles(comparison)}${results.length === 1 ? resultTiles(results[0]!) : nothing}
-${notes(series)}</header>
+${notes(series, comparison)}</header>
 ${comparison === null && series.length > 1 ? overview(series) : nothing}
 ${groups.map((group, at) => section(group, comparison?.reference ?? "", `g${at}`))}
 ${acrossRuns(results, comparison)}
@@ -86,7 +86,8 @@ function tile(figure: string, what: string, text: string, tone = "plain"): Html 
 }
 
 function resultTiles(result: Result): Html {
-  const { counts, seconds, target } = result;
+  const { plan, counts, seconds, target, findings } = result;
+  if (plan.scenario === "attack") return attackTiles(findings);
   const latency = headLatency(result);
   const perSecond = figureText(seconds > 0 ? counts.done / seconds : Number.NaN);
   const share = (count: number) => (counts.begun > 0 ? `${shareText(count / counts.begun)} of all` : "");
@@ -95,6 +96,14 @@ ${latency === null ? nothing : [tile(latencyText(latency.p50Us), "p50", "half to
 ${tile(countText(counts.failed), "failed", share(counts.failed), counts.failed > 0 ? "bad" : "plain")}
 ${counts.turnedAway > 0 ? tile(countText(counts.turnedAway), "turned away", share(counts.turnedAway)) : nothing}
 ${target === null || target.cpuUsPerSession === null ? nothing : tile(latencyText(target.cpuUsPerSession), "CPU per session", "of the target")}</div>`;
+}
+
+function attackTiles(findings: Result["findings"]): Html {
+  const count = (wanted: boolean | null) => findings.filter(({ isWell }) => isWell === wanted).length;
+  const [well, bad] = [count(true), count(false)];
+  return html`<div class="tiles">${tile(countText(well), "well", "tricks that brought nothing")}
+${tile(countText(bad), "not well", "tricks that the target fell for", bad > 0 ? "bad" : "plain")}
+${tile(countText(count(null)), "for people to judge", "neither good nor bad by itself")}</div>`;
 }
 
 /** Of each case the first peer that is not the reference: the one that is asked about. */
@@ -115,13 +124,14 @@ function standing({ better }: Case, { ratio }: Figure): "plain" | "well" | "warn
 }
 
 /** What puts figures in doubt stands above them, with the runs that it is about. */
-function notes(series: readonly Series[]): Html {
+function notes(series: readonly Series[], comparison: Comparison | null): Html {
+  const stopped = comparison?.wasStopped === true ? html`<li class="warning">${STOPPED}</li>` : nothing;
   const said = series.flatMap(({ title, result }) => warningsOf(result).map((each) => ({ ...each, title })));
   const kinds = [...Map.groupBy(said, ({ cells }) => cells[0]!)];
-  if (kinds.length === 0) return nothing;
+  if (kinds.length === 0 && stopped === nothing) return nothing;
   const about = (runs: typeof said) =>
     series.length > 1 ? html` <span>(${runs.map(({ title }) => title).join("; ")})</span>` : nothing;
-  return html`<ul class="notes">${kinds.map(([text, runs]) => html`<li class="${runs[0]!.tone}">${text}${about(runs)}</li>`)}</ul>`;
+  return html`<ul class="notes">${stopped}${kinds.map(([text, runs]) => html`<li class="${runs[0]!.tone}">${text}${about(runs)}</li>`)}</ul>`;
 }
 
 function overview(series: readonly Series[]): Html {
@@ -176,10 +186,10 @@ function details({ title, result }: Series, isAlone: boolean): Html {
 
 function peersSection({ peers, absentees, reference }: Comparison): Html {
   const rows = [
-    ...peers.map(({ name, version }) => row([name, version])),
-    ...absentees.map(({ name, reason }) => row([name, `not there: ${reason}`])),
+    ...peers.map(({ name, version, differs = "" }) => row([name, version, differs])),
+    ...absentees.map(({ name, reason }) => row([name, "", `not there: ${reason}`])),
   ];
   return html`<section><h2>How it was measured</h2>
 <p>Peers took turns in each round. A ratio is the median of the rounds' ratios to ${reference}. The plots show each peer's middle round.</p>
-<div class="card">${tableHtml(table("Peers", ["peer", "version"], 2, rows))}</div></section>`;
+<div class="card">${tableHtml(table("Peers", ["peer", "version", "differs"], 3, rows))}</div></section>`;
 }

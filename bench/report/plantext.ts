@@ -4,9 +4,10 @@ import { durationText } from "../../src/config/units.ts";
 import type { Pace, Plan } from "../load/plan.ts";
 import { bytesText, countText, figureText, plural } from "./units.ts";
 
-/** `smtp to 192.0.2.1:25, 500 sessions/s` */
+/** `smtp to 192.0.2.1:25, 500 sessions/s`; an attack has no pace. */
 export function planTitle(plan: Plan): string {
-  return `${scenarioText(plan)} to ${endpointText(plan.target)}, ${paceText(plan.pace)}`;
+  const title = `${scenarioText(plan)} to ${endpointText(plan.target)}`;
+  return plan.scenario === "attack" ? title : `${title}, ${paceText(plan.pace)}`;
 }
 
 /** `smtp`, `churn (IMAP)` */
@@ -31,7 +32,7 @@ export function planRows(plan: Plan): readonly (readonly [name: string, text: st
   return [
     ["target", `${endpointText(target)}, ${plan.protocol.toUpperCase()}, ${header}, ${security}`],
     ["clients", clientsText(plan)],
-    ["pace", `${paceText(pace)}${ramp} (${loop})`],
+    ...(plan.scenario === "attack" ? [] : [["pace", `${paceText(pace)}${ramp} (${loop})`] as const]),
     ["bounds", boundsText(plan)],
     ...(login === null ? [] : [["login", `as ${login.user}`] as const]),
     ...detailRows(plan),
@@ -45,9 +46,9 @@ function clientsText({ proxy, clients }: Plan): string {
   return `${clients.ranges.join(", ")} (${clients.distribution})`;
 }
 
-function boundsText({ durationMs, sessionsMax, timeoutMs }: Plan): string {
-  const length = `${durationText(durationMs)} or ${plural(sessionsMax, "session")}`;
-  return `${length}; ${durationText(timeoutMs)} for each step`;
+function boundsText({ scenario, durationMs, sessionsMax, timeoutMs }: Plan): string {
+  const sessions = scenario === "attack" ? "" : ` or ${plural(sessionsMax, "session")}`;
+  return `${durationText(durationMs)}${sessions}; ${durationText(timeoutMs)} for each step`;
 }
 
 /** What only some scenarios have. */

@@ -28,6 +28,8 @@ export interface Table {
   readonly rows: readonly Row[];
 }
 
+export const STOPPED = "Stopped early: these are the figures so far.";
+
 /** All of a result's tables that have rows, in the order in which people ask. */
 export function tablesOf(result: Result): readonly Table[] {
   const tables = [
@@ -45,15 +47,12 @@ export function tablesOf(result: Result): readonly Table[] {
 
 /** What puts the figures in doubt, or needs a look before them, in sentences. */
 export function warningsOf(result: Result): readonly Row[] {
-  const { harness, wasStopped, agreements, counts } = result;
+  const { plan, harness, wasStopped, agreements, counts } = result;
   const differing = agreements.filter(({ agrees }) => !agrees).length;
-  const bottleneck =
-    "The harness is the bottleneck: the target could do more than this, and some of the times are the harness's own. " +
-    "Give it more threads, or a machine of its own.";
   return [
-    ...(harness.isBottleneck ? [row([bottleneck], "warning")] : []),
-    ...(wasStopped ? [row(["Stopped early: these are the figures so far."], "warning")] : []),
-    ...(counts.begun === 0 ? [row(["No session was begun."], "warning")] : []),
+    ...(harness.isBottleneck ? [row([bottleneckText(result)], "warning")] : []),
+    ...(wasStopped ? [row([STOPPED], "warning")] : []),
+    ...(counts.begun === 0 && plan.scenario !== "attack" ? [row(["No session was begun."], "warning")] : []),
     ...(differing > 0
       ? [
           row(
@@ -63,6 +62,14 @@ export function warningsOf(result: Result): readonly Row[] {
         ]
       : []),
   ];
+}
+
+function bottleneckText({ harness: { cpuShare, waitShare }, plan: { pace } }: Result): string {
+  const isCrowded = waitShare > cpuShare;
+  const why = isCrowded ? ", as others had the CPU that it wanted" : "";
+  const more = pace.kind === "closed" ? ", and the target could do more than this" : "";
+  const remedy = isCrowded ? "a machine of its own" : "more threads, or a machine of its own";
+  return `The harness is the bottleneck${why}: some of the times are the harness's own${more}. Give it ${remedy}.`;
 }
 
 /** A table whose first columns, `left` of them, are words; the others are figures. */
@@ -75,14 +82,15 @@ export function row(cells: readonly string[], tone: Tone = "plain"): Row {
   return { cells, tone };
 }
 
-function countTable({ counts, seconds }: Result): Table {
+/** An attack has no sessions of the usual kind, and so nothing to count. */
+function countTable({ plan, counts, seconds }: Result): Table {
   const { begun } = counts;
   const perSecond = (count: number) => (seconds > 0 ? figureText(count / seconds) : figureText(Number.NaN));
   const sessions = (what: string, count: number, tone: Tone = "plain") =>
     row([what, countText(count), perSecond(count), begun > 0 ? shareText(count / begun) : ""], tone);
   const bytes = (what: string, count: number) =>
     row([what, bytesText(count), seconds > 0 ? bytesText(count / seconds) : "", ""]);
-  return table("Sessions", ["", "count", "each second", "share"], 1, [
+  const rows = [
     sessions("begun", begun),
     sessions("done", counts.done),
     sessions("turned away", counts.turnedAway),
@@ -91,7 +99,9 @@ function countTable({ counts, seconds }: Result): Table {
     row(["messages", countText(counts.messages), perSecond(counts.messages), ""]),
     bytes("bytes to the target", counts.bytesOut),
     bytes("bytes from the target", counts.bytesIn),
-  ]);
+  ];
+  const titles = ["", "count", "each second", "share"];
+  return table("Sessions", titles, 1, plan.scenario === "attack" ? [] : rows);
 }
 
 /** The phases that were timed at least once, in their usual order. */
@@ -172,12 +182,13 @@ function findingTable({ findings }: Result): Table {
 }
 
 function harnessTable({ harness, plan }: Result): Table {
-  const { threads, cpuShare, lateP99Us, isBottleneck } = harness;
+  const { threads, cpuShare, waitShare, lateP99Us, isBottleneck } = harness;
   const tone = isBottleneck ? "warning" : "plain";
   const late = row(["sessions begun late by (p99)", latencyText(lateP99Us)], tone);
   return table("The harness itself", ["", ""], 1, [
     row(["threads", countText(threads)]),
     row(["CPU of each thread", shareText(cpuShare)], tone),
+    row(["and waiting for a CPU", shareText(waitShare)], tone),
     ...(plan.pace.kind === "open" ? [late] : []),
   ]);
 }

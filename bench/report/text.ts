@@ -7,7 +7,17 @@ import { printable } from "../../src/commands/whytext.ts";
 import type { Result } from "../load/result.ts";
 import type { Case, Comparison } from "./comparison.ts";
 import { planRows, planTitle } from "./plantext.ts";
-import { type Column, type Row, row, type Table, type Tone, table, tablesOf, warningsOf } from "./tables.ts";
+import {
+  type Column,
+  type Row,
+  row,
+  STOPPED,
+  type Table,
+  type Tone,
+  table,
+  tablesOf,
+  warningsOf,
+} from "./tables.ts";
 import { dateText, figureText, ratioText } from "./units.ts";
 
 /** Half a wide screen, a mail, and a page of a terminal's font on paper. */
@@ -71,6 +81,7 @@ export function comparisonText(comparison: Comparison, to: "terminal" | "plain")
       about.map((cells) => row(cells)),
       paint,
     ),
+    comparison.wasStopped ? [paint("yellow", STOPPED)] : [],
     ...cases.map((each) => caseLines(each, comparison, paint)),
   ]);
 }

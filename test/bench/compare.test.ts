@@ -158,7 +158,7 @@ t.test("compare has direct take part when clients measure, and only then", async
     (plan, { peer }) => ({
       ...resultOf(plan, 100),
       latencies: { greeting: latency(peer === "direct" ? 100 : 250) },
-      harness: { threads: 1, cpuShare: 0.9, lateP99Us: 0, isBottleneck: true },
+      harness: { threads: 1, cpuShare: 0.9, waitShare: 0, lateP99Us: 0, isBottleneck: true },
     }),
   );
   t.strictSame(
@@ -244,6 +244,7 @@ for (const dies of [false, true]) {
       return resultOf(plan, 100);
     });
     t.equal(order(world.turns), "p0 p1 h0 h1 p2 h2", "nobody has a turn any more");
+    t.equal(comparison.wasStopped, true);
     t.strictSame(
       figuresOf(comparison, "churn")?.map(({ values }) => values.length),
       [2, 1],

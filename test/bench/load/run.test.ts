@@ -38,6 +38,8 @@ t.test("run adds up to what was asked for when threads share it", async (t) => {
   t.match(result, { plan, wasStopped: false, target: null, agreements: [], findings: [], faults: [] });
   t.equal(result.harness.threads, 3);
   t.ok(result.harness.cpuShare > 0 && result.harness.cpuShare < 2, `${result.harness.cpuShare}`);
+  // Whoever runs at all waits for a core now and then, and never longer than it takes.
+  t.ok(result.harness.waitShare >= 0 && result.harness.waitShare < 1, `${result.harness.waitShare}`);
   t.match(result.startedAt, /^\d{4}-\d\d-\d\dT/);
 });
 

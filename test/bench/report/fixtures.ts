@@ -114,7 +114,7 @@ export const full: Result = {
     { phase: "final", kind: "reset", count: 3 },
   ],
   samples: samplesOf(30, 500),
-  harness: { threads: 2, cpuShare: 0.34, lateP99Us: 180, isBottleneck: false },
+  harness: { threads: 2, cpuShare: 0.34, waitShare: 0.021, lateP99Us: 180, isBottleneck: false },
   target: targetCost,
   agreements: [
     { what: "connections", harness: 15_000, target: 15_000, agrees: true },
@@ -140,11 +140,23 @@ export const nothingBegun = resultOf({
   replies: [],
   faults: [],
   samples: [],
-  harness: { threads: 0, cpuShare: Number.NaN, lateP99Us: Number.NaN, isBottleneck: false },
+  harness: {
+    threads: 0,
+    cpuShare: Number.NaN,
+    waitShare: Number.NaN,
+    lateP99Us: Number.NaN,
+    isBottleneck: false,
+  },
   target: null,
   agreements: [],
   findings: [],
 });
+
+/** What it found, and no session of the usual kind. */
+export const attacked = resultOf(
+  { counts: nothingBegun.counts, latencies: {}, replies: [], faults: [], agreements: [] },
+  { scenario: "attack", pace: { kind: "closed", concurrency: 1, rampMs: 0 } },
+);
 
 export const onlyFaults = resultOf({
   counts: { ...full.counts, done: 0, turnedAway: 0, failed: 15_000, messages: 0, bytesIn: 0, bytesOut: 0 },
@@ -225,8 +237,11 @@ function idleSamples(cost: number): readonly Sample[] {
 export const comparison: Comparison = {
   startedAt: "2026-11-23T03:10:11.000Z",
   seconds: 411,
+  wasStopped: false,
   machine: { cpus: 2, model: "Neoverse-N1", kernel: "Linux 6.12.48", node: "v24.21.0" },
-  peers: speeds.map(([name, version]) => ({ name, version })),
+  peers: speeds.map(([name, version]) =>
+    name === "haraka" ? { name, version, differs: "is told by PROXY v1" } : { name, version },
+  ),
   absentees: [{ name: "direct", reason: "not asked for" }],
   reference: "haproxy",
   cases: cases.map(caseOf),

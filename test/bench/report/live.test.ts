@@ -57,3 +57,12 @@ t.test("Live counts down to nothing when a run lasts longer than meant", async (
   live.show({ ...first!, atMs: 31_000 });
   t.match(written[0], /0:00 left/);
 });
+
+t.test("Live says nothing of sessions when there are none to speak of", async (t) => {
+  const written: string[] = [];
+  const screen = { isTerminal: false, columns: () => 0, write: (text: string) => void written.push(text) };
+  const none = { ...first!, targetCpu: null, targetBytes: null };
+  new Live({ ...full.plan, scenario: "attack" }, screen).show(none);
+  new Live(full.plan, screen).show({ ...none, done: 0, turnedAway: 0, p50Us: 0, p99Us: 0 });
+  t.strictSame(written, ["attacking  0:29 left\n", "0/s  12 open  0 failed  0:29 left\n"]);
+});

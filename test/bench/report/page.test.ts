@@ -4,6 +4,7 @@ import t from "tap";
 import { html } from "../../../bench/report/html.ts";
 import { page } from "../../../bench/report/page.ts";
 import {
+  attacked,
   comparison,
   full,
   hostile,
@@ -21,6 +22,8 @@ const pages: Readonly<Record<string, string>> = {
   "many runs": page(sweep),
   "nothing begun": page([nothingBegun]),
   "only faults": page([onlyFaults]),
+  "an attack": page([attacked]),
+  "a comparison that was stopped": page([], { ...comparison, wasStopped: true, cases: [], runs: [] }),
   "hostile words": page([hostile]),
   "no run at all": page([]),
 };
@@ -140,8 +143,17 @@ t.test("page gives ratios to the reference when peers are compared", async (t) =
   t.match(text, /churn, opaque<\/h2>/);
   t.match(text, "Memory against open sessions");
   t.match(text, "not there: not asked for");
+  t.match(text, "<td>haraka</td><td>3.0.5</td><td>is told by PROXY v1</td>");
+  t.notMatch(text, "Stopped early");
+  t.match(pages["a comparison that was stopped"]!, /<li class="warning">Stopped early/);
   const dear = { ...comparison, reference: "nginx" };
   t.match(page([], dear), /Ratios are to nginx/);
+});
+
+t.test("page counts findings when it is of an attack", async (t) => {
+  const text = pages["an attack"]!;
+  for (const what of ["well", "not well", "for people to judge"]) t.match(text, `1</b><span>${what}</span>`);
+  t.notMatch(text, /sessions done|No session|<h3>Sessions<\/h3>/);
 });
 
 t.test("page names the runs that a warning is about when there are several", async (t) => {

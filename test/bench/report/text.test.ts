@@ -1,12 +1,13 @@
 /** The reports for people: what stands in them, and what never does. */
 import t from "tap";
 import { comparisonText, resultText } from "../../../bench/report/text.ts";
-import { comparison, full, hostile, nothingBegun, onlyFaults, resultOf } from "./fixtures.ts";
+import { attacked, comparison, full, hostile, nothingBegun, onlyFaults, resultOf } from "./fixtures.ts";
 
 const reports = {
   full: resultText(full, "plain"),
   nothingBegun: resultText(nothingBegun, "plain"),
   onlyFaults: resultText(onlyFaults, "plain"),
+  attacked: resultText(attacked, "plain"),
   hostile: resultText(hostile, "plain"),
   comparison: comparisonText(comparison, "plain"),
 };
@@ -55,6 +56,25 @@ t.test("resultText warns when the harness is the bottleneck or a run was stopped
   t.match(reports.nothingBegun, /No session was begun/);
 });
 
+t.test("resultText says who had the CPU when the harness is the bottleneck", async (t) => {
+  const text = (harness: object, pace = full.plan.pace) =>
+    resultText(resultOf({ harness: { ...full.harness, isBottleneck: true, ...harness } }, { pace }), "plain");
+  t.match(text({}), /is the bottleneck: some of the times(.|\n)*more threads/);
+  t.match(text({ waitShare: 0.6 }), /bottleneck, as others had the CPU(.|\n)*Give it a machine of its own/);
+  t.notMatch(text({}), "could do more", "at a rate it did what it was asked");
+  t.match(
+    text({}, { kind: "closed", concurrency: 4, rampMs: 0 }),
+    /target\s+could\s+do\s+more\s+than\s+this/,
+  );
+  t.match(reports.full, /and waiting for a CPU +2\.1 %/);
+});
+
+t.test("resultText has findings and no sessions when it is of an attack", async (t) => {
+  t.match(reports.attacked, "attack (SMTP) to 127.0.0.1:2525\n");
+  t.match(reports.attacked, /not well +bare line feed +passed on/);
+  t.notMatch(reports.attacked, /No session|begun|at a time|closed loop|1,000,000/);
+});
+
 t.test("resultText is in colour when it is told that it goes to a terminal", async (t) => {
   const text = resultText(full, "terminal");
   t.match(text, /\x1b\[31m[^\n]*messages +14,820 +14,817 +differ/, "a mismatch is red");
@@ -73,4 +93,9 @@ t.test("comparisonText gives medians, ranges and ratios when peers stand side by
   t.match(reports.comparison, /haraka +945 +918 – 1,000 +3 +7\.40×/);
   t.match(reports.comparison, /not there +direct: not asked for/);
   t.match(reports.comparison, /to haproxy/);
+});
+
+t.test("comparisonText says that it was stopped when it was", async (t) => {
+  t.match(comparisonText({ ...comparison, wasStopped: true }, "plain"), "\nStopped early: ");
+  t.notMatch(reports.comparison, "Stopped");
 });
