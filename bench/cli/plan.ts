@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import { Address, type Endpoint } from "../../src/address.ts";
 import { errorCode } from "../../src/files.ts";
 import { openFilesLimit } from "../../src/threads/openfiles.ts";
+import { Clients } from "../load/clients.ts";
 import type { Login, Pace, Plan, Protocol, Scenario } from "../load/plan.ts";
 import { OPTIONS } from "../options.ts";
 import { say, Unable, UsageError } from "./command.ts";
@@ -44,7 +45,8 @@ export async function planOf(scenario: Scenario, given: Given, around: Surroundi
   const protocol = protocolOf(scenario, given);
   const login = loginOf(given, around.environment, needsLogin(scenario, protocol));
   checkProcess(scenario, given.find(OPTIONS.pid));
-  checkFiles(given, pace, around.openFilesMax);
+  if (scenario === "hammer") checkOffenders(given);
+  checkFiles(given, heldBy(scenario, given, pace), around.openFilesMax);
   return {
     scenario,
     protocol,
@@ -127,16 +129,46 @@ function checkProcess(command: string, pid: number | null): void {
   }
 }
 
-/** A run that ends in EMFILE would measure the harness. In an open loop nobody knows how many will be open at a time. */
-function checkFiles(given: Given, pace: Pace, openFilesMax: number | null): void {
-  if (pace.kind === "open" || openFilesMax === null) return;
+/** Somebody has to be left who does not offend. */
+function checkOffenders(given: Given): void {
+  const offenders = given.get(OPTIONS.offenders);
+  const { size } = new Clients({ ranges: given.get(OPTIONS.clients), distribution: "uniform", seed: 1 });
+  if (offenders < size) return;
+  throw new UsageError(
+    `${given.command}: --offenders ${offenders} takes more clients than --clients has, ${size}, as one has to be left`,
+  );
+}
+
+/** What a run may have open at a time: `fixed` sessions, and of what `option` says as many as `each` to one. */
+interface Held {
+  readonly option: "concurrency" | "tries";
+  readonly value: number;
+  readonly each: number;
+  readonly fixed: number;
+}
+
+/** Null in an open loop, where nobody knows. Offenders hold what they get until their last try. */
+function heldBy(scenario: Scenario, given: Given, pace: Pace): Held | null {
+  const concurrency = pace.kind === "closed" ? pace.concurrency : 0;
+  if (scenario === "hammer") {
+    const [value, each] = [given.get(OPTIONS.tries), given.get(OPTIONS.offenders)];
+    return { option: "tries", value, each, fixed: concurrency };
+  }
+  return concurrency === 0 ? null : { option: "concurrency", value: concurrency, each: 1, fixed: 0 };
+}
+
+/** A run that ends in EMFILE would measure the harness. */
+function checkFiles(given: Given, held: Held | null, openFilesMax: number | null): void {
+  if (held === null || openFilesMax === null) return;
+  const { option, value, each, fixed } = held;
   const perSession = given.has(OPTIONS.sink) ? 2 : 1;
-  const needed = pace.concurrency * perSession + OWN_FILES + given.get(OPTIONS.threads) * FILES_PER_THREAD;
+  const own = OWN_FILES + given.get(OPTIONS.threads) * FILES_PER_THREAD;
+  const needed = (value * each + fixed) * perSession + own;
   if (needed <= openFilesMax) return;
-  const fits = Math.floor((openFilesMax - needed) / perSession) + pace.concurrency;
+  const fits = Math.floor((Math.floor((openFilesMax - own) / perSession) - fixed) / each);
   throw new Unable(
-    `--concurrency ${pace.concurrency} needs ${needed} open files, and this process may have ${openFilesMax}: ` +
-      `ulimit -n ${needed}, or at most --concurrency ${Math.max(fits, 0)}`,
+    `--${option} ${value}${each > 1 ? ` of ${each} offenders` : ""} needs ${needed} open files, and this process may have ` +
+      `${openFilesMax}: ulimit -n ${needed}, or at most --${option} ${Math.max(fits, 0)}`,
   );
 }
 

@@ -235,6 +235,24 @@ t.test("planOf refuses a concurrency when so many files cannot be open", async (
   t.match(await plan("churn", `${here} --rate 100000`), { pace: { kind: "open" } }, "nobody knows how many");
 });
 
+t.test(
+  "planOf counts what offenders hold when they are to be more than there are files or clients",
+  async (t) => {
+    t.match(await plan("hammer", `${here} --rate 5 --tries 92`), { hammer: { offenders: 10, tries: 92 } });
+    await t.rejects(plan("hammer", `${here} --rate 5 --tries 93`), {
+      name: "Unable",
+      message:
+        "--tries 93 of 10 offenders needs 1026 open files, and this process may have 1024: ulimit -n 1026, or at most --tries 92",
+    });
+    await t.rejects(plan("hammer", `${here} --concurrency 9 --tries 92`), /at most --tries 91$/);
+    await t.rejects(plan("hammer", `${here} --clients 192.0.2.0/30 --offenders 4 --tries 2`), {
+      name: "UsageError",
+      message: /^hammer: --offenders 4 takes more clients than --clients has, 4,/,
+    });
+    t.ok(await plan("hammer", `${here} --clients 192.0.2.0/30 --offenders 3 --tries 2`));
+  },
+);
+
 t.test("OPTIONS has a right default and a range that is held when any command asks", async (t) => {
   for (const command of COMMANDS) {
     for (const [name, option] of optionsOf(command)) {
