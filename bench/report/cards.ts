@@ -5,7 +5,7 @@
 import type { Result } from "../load/result.ts";
 import type { Case, Comparison } from "./comparison.ts";
 import { type Html, html, nothing } from "./html.ts";
-import { type Axis, barPlot, type Line, linePlot, type Size } from "./plots.ts";
+import { type Axis, barPlot, isBroken, type Line, linePlot, type Size } from "./plots.ts";
 import { linearScale, logScale, percentileScale, thinned } from "./scales.ts";
 import {
   concurrencyLines,
@@ -67,16 +67,26 @@ export function groupCards(group: Group, reference: string, id: string): readonl
 }
 
 export function concurrencyCard(results: readonly Result[], comparison: Comparison | null): Html {
+  const lines = concurrencyLines(results, comparison);
+  const text = "Sessions done in a second, by how many were under way at a time.";
+  const left = undrawnText(lines);
   const card = lineCard({
     id: "concurrency",
     title: "Throughput against concurrency",
-    text: "Sessions done in a second, by how many were under way at a time.",
+    text: left === "" ? text : `${text} ${left}`,
     x: "sessions at a time",
     y: "sessions/s",
-    lines: concurrencyLines(results, comparison),
+    lines: lines.slice(0, STYLES),
     isWide: true,
   });
   return card === null ? nothing : cardHtml(card);
+}
+
+/** Who has no line, as too many cannot be told apart; nothing where all have one. */
+export function undrawnText(series: readonly { readonly name: string }[]): string {
+  if (series.length <= STYLES) return "";
+  const names = series.slice(STYLES).map(({ name }) => name);
+  return `Lines are drawn for the first ${STYLES} of ${series.length}: without ${names.join(", ")}.`;
 }
 
 function timeCards(series: readonly Series[], id: string): readonly (Card | null)[] {
@@ -183,6 +193,7 @@ function caseCard(
       ? `Median of ${rounds} rounds with their range; ${better} is better.`
       : `${better === "less" ? "Less" : "More"} is better.`;
   const ratios = figures.some(({ ratio }) => ratio !== null) ? ` Ratios are to ${reference}.` : "";
+  const broken = isBroken(figures) ? " A bar with a gap in it is far longer than it is drawn." : "";
   const said = figures.map(
     ({ peer, median, ratio }) => `${peer} ${figureText(median)} (${ratioText(ratio)})`,
   );
@@ -194,7 +205,7 @@ function caseCard(
   return {
     id,
     title: "Side by side",
-    text: `${how}${ratios}${plan === "" ? "" : ` ${plan}.`}`,
+    text: `${how}${ratios}${broken}${plan === "" ? "" : ` ${plan}.`}`,
     svg: (size) => barPlot({ id, title: unit, description, unit, bars }, size),
     table: table(unit, titles, 1, rows),
   };

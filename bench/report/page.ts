@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { Machine } from "../harness/machine.ts";
 import type { Result } from "../load/result.ts";
-import { concurrencyCard, groupCards, tableHtml } from "./cards.ts";
+import { concurrencyCard, groupCards, tableHtml, undrawnText } from "./cards.ts";
 import type { Case, Comparison, Figure } from "./comparison.ts";
 import { Html, html, nothing } from "./html.ts";
 import { planRows, planTitle, scenarioText } from "./plantext.ts";
@@ -157,7 +157,7 @@ function overview(series: readonly Series[]): Html {
 function section(group: Group, reference: string, id: string): Html {
   const cards = groupCards(group, reference, id);
   if (cards.length === 0) return nothing;
-  return html`<section><h2>${group.title}</h2><p>${group.question}</p><div class="grid">${cards}</div></section>
+  return html`<section><h2>${group.title}</h2><p>${group.question} ${undrawnText(group.series)}</p><div class="grid">${cards}</div></section>
 `;
 }
 

@@ -5,7 +5,7 @@
  * Colours and dashes are the style sheet's, by class. Pure.
  */
 import { type Html, html, nothing } from "./html.ts";
-import { type Scale, spread, type Tick, thinned } from "./scales.ts";
+import { barsEnd, type Scale, spread, type Tick, thinned } from "./scales.ts";
 import { figureText, ratioText } from "./units.ts";
 
 export interface Axis {
@@ -161,6 +161,16 @@ function spotsOf(
 const BAR_HEIGHT = 18;
 const BAR_STEP = 36;
 
+/** As much of the room is for those that are drawn to their length where one is broken, and so far its gap is from its end. */
+const WHOLE_SHARE = 0.75;
+const GAP = 24;
+
+/** Whether one of them is too long to be drawn to its length; whoever reads the plot has to be told. */
+export function isBroken(bars: readonly Pick<Bar, "max">[]): boolean {
+  const end = barsEnd(bars.map(({ max }) => max));
+  return bars.some(({ max }) => max > end);
+}
+
 export function barPlot({ id, title, description, unit, bars }: BarPlot, size: Size): Html {
   const width = widths[size];
   const names = bars.map(({ name }) => cut(name, nameLengths[size]));
@@ -170,16 +180,20 @@ export function barPlot({ id, title, description, unit, bars }: BarPlot, size: S
   // Ratios are set in bold, which is wider by a tenth.
   const end = width - textWidth(ratios) * 1.1;
   const right = end - 14 - textWidth(figures) - 10;
-  const most = Math.max(...bars.map(({ max }) => max), Number.MIN_VALUE);
-  const at = (value: number) => px(left + Math.max(0, Math.min(1, value / most)) * (right - left));
+  const most = barsEnd(bars.map(({ max }) => max));
+  const room = (right - left) * (isBroken(bars) ? WHOLE_SHARE : 1);
+  const at = (value: number) => px(left + Math.max(0, Math.min(1, value / most)) * room);
   const height = TOP - 10 + bars.length * BAR_STEP;
   const rows = bars.map(({ name, style, value, min, max }, index) => {
     const y = TOP - 4 + index * BAR_STEP;
     const middle = y + BAR_HEIGHT / 2;
+    const isLong = max > most;
+    const barEnd = isLong ? px(right) : at(value);
+    const gap = `M${px(right - GAP - 4)} ${y + BAR_HEIGHT + 2}l8 ${-BAR_HEIGHT - 4}`;
     const range = `M${at(min)} ${middle}H${at(max)}M${at(min)} ${middle - 4}v8M${at(max)} ${middle - 4}v8`;
     return html`<text class="name" x="0" y="${middle + 4}">${names[index]!}</text>
-<path class="bar s${style}" d="M${left} ${y}H${at(value)}v${BAR_HEIGHT}H${left}z"><title>${name}: ${figureText(value)} (${figureText(min)} – ${figureText(max)}) ${unit}</title></path>
-${max > min ? html`<path class="halo" d="${range}"/><path class="range" d="${range}"/>` : nothing}
+<path class="bar s${style}" d="M${left} ${y}H${barEnd}v${BAR_HEIGHT}H${left}z"><title>${name}: ${figureText(value)} (${figureText(min)} – ${figureText(max)}) ${unit}</title></path>
+${isLong ? html`<path class="halo" d="${gap}"/>` : nothing}${max > min && !isLong ? html`<path class="halo" d="${range}"/><path class="range" d="${range}"/>` : nothing}
 <text class="figure end" x="${px(end - 14)}" y="${middle + 4}">${figures[index]!}</text><text class="ratio end" x="${width}" y="${middle + 4}">${ratios[index]!}</text>`;
   });
   const content = html`<text class="unit" x="0" y="13">${unit}</text><path class="axis" d="M${left} ${TOP - 10}V${height - 4}"/>${rows}`;

@@ -93,6 +93,20 @@ export function spread(places: readonly number[], gap: number, max: number): rea
   return moved;
 }
 
+/** Beside a bar that is so many times as long, others are a line, and their differences nothing. */
+const FAR = 5;
+
+/**
+ * How long bars can be drawn to their length: up to the longest of them, or without those that are far longer than all the
+ * others, as long as these are the fewer.
+ */
+export function barsEnd(lengths: readonly number[]): number {
+  const order = lengths.toSorted((a, b) => a - b);
+  for (let rank = Math.floor(order.length / 2) + 1; rank < order.length; rank++)
+    if (order[rank - 1]! > 0 && order[rank]! > FAR * order[rank - 1]!) return order[rank - 1]!;
+  return Math.max(order.at(-1) ?? 0, Number.MIN_VALUE);
+}
+
 /** At most `most` of a list, evenly, with its first and its last. */
 export function thinned<Item>(list: readonly Item[], most: number): readonly Item[] {
   if (list.length <= most) return list;

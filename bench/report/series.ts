@@ -159,12 +159,11 @@ export function concurrencyLines(results: readonly Result[], comparison: Compari
   const scenarios = new Set(runs.map(({ result }) => scenarioText(result.plan)));
   const name = ({ of, result }: (typeof runs)[number]) =>
     scenarios.size > 1 ? `${of}, ${scenarioText(result.plan)}` : of;
-  const lines = [...Map.groupBy(runs, name)].map(([name, group], at) => ({
+  const lines = [...Map.groupBy(runs, name)].map(([name, group]) => ({
     name,
-    style: at % STYLES,
     points: concurrencyPoints(group.map(({ result }) => result)),
   }));
-  return lines.filter(({ points }) => points.length > 1).slice(0, STYLES);
+  return lines.filter(({ points }) => points.length > 1).map((line, at) => ({ ...line, style: at % STYLES }));
 }
 
 /** The best of several runs at one concurrency: what disturbs them makes them slower only. */

@@ -150,6 +150,37 @@ t.test("page gives ratios to the reference when peers are compared", async (t) =
   t.match(page([], dear), /Ratios are to nginx/);
 });
 
+t.test("page says which runs have no line when there are more than lines", async (t) => {
+  const ports = Array.from({ length: 10 }, (_, index) => 3001 + index);
+  const few = ports.slice(0, 8);
+  const runs = (ports: readonly number[]) =>
+    ports.flatMap((port) =>
+      [1, 4].map((concurrency) =>
+        resultOf(
+          {},
+          { target: { host: "127.0.0.1", port }, pace: { kind: "closed", concurrency, rampMs: 0 } },
+        ),
+      ),
+    );
+  const text = page(runs(ports));
+  t.match(text, "Lines are drawn for the first 8 of 20: without :3005, ×1, :3005, ×4, ");
+  t.match(text, "under way at a time. Lines are drawn for the first 8 of 10: without :3009, :3010.");
+  t.equal([...text.matchAll(/Lines are drawn/g)].length, 2);
+  t.notMatch(page(runs(few.slice(0, 4))), "Lines are drawn");
+});
+
+t.test("page breaks a bar when it is far longer than most", async (t) => {
+  const text = pages["a comparison"]!;
+  t.equal([...text.matchAll(/A bar with a gap/g)].length, 1, "only where Haraka takes part");
+  const section = text.slice(text.indexOf("<h2>churn, SMTP</h2>"));
+  const bars = [...section.matchAll(/class="bar s\d" d="M([\d.]+) [\d.]+H([\d.]+)/g)].slice(0, 4);
+  const [postern = 0, haproxy = 0, nginx = 0, haraka = 0] = bars.map(
+    ([, from, to]) => Number(to) - Number(from),
+  );
+  t.ok(postern < haproxy && nginx < postern, "in the order of their figures");
+  t.ok(haproxy > haraka / 2 && haproxy < haraka, "and the longest of them is the longest drawn");
+});
+
 t.test("page counts findings when it is of an attack", async (t) => {
   const text = pages["an attack"]!;
   for (const what of ["well", "not well", "for people to judge"]) t.match(text, `1</b><span>${what}</span>`);

@@ -1,7 +1,14 @@
 /** Where values stand in a plot: pure maths. */
 import fc from "fast-check";
 import t from "tap";
-import { linearScale, logScale, percentileScale, spread, thinned } from "../../../bench/report/scales.ts";
+import {
+  barsEnd,
+  linearScale,
+  logScale,
+  percentileScale,
+  spread,
+  thinned,
+} from "../../../bench/report/scales.ts";
 
 const texts = ({ ticks }: { ticks: readonly { text: string }[] }) => ticks.map(({ text }) => text);
 
@@ -69,4 +76,14 @@ t.test("thinned keeps both ends when there is too much", async (t) => {
   t.equal(few.length, 12);
   t.strictSame([few[0], few.at(-1)], [0, 999]);
   t.strictSame(thinned([1, 2], 12), [1, 2]);
+});
+
+t.test("barsEnd leaves out what is far longer when that is the lesser part", async (t) => {
+  t.equal(barsEnd([1, 1.2, 7]), 1.2);
+  t.equal(barsEnd([7, 1, 1.2, 300]), 7, "one of four, and no more");
+  t.equal(barsEnd([1, 1.2, 6]), 6, "exactly so far");
+  t.equal(barsEnd([1, 100]), 100, "neither of two is the rule");
+  t.equal(barsEnd([1, 20, 22]), 22, "nor is the least");
+  t.equal(barsEnd([0, 0, 3]), 3);
+  t.ok(barsEnd([]) > 0 && barsEnd([0]) > 0, "never nothing");
 });
