@@ -6,7 +6,6 @@
  *
  * Each bench is a process of its own. One that fails leaves its goals unmeasured, and so not held.
  */
-import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, release, type } from "node:os";
 import { extname } from "node:path";
@@ -17,12 +16,10 @@ import { runBench } from "./goals/child.ts";
 import { LIST } from "./goals/list.ts";
 import { measureAll } from "./goals/measure.ts";
 import { jsonOf, sectionOf, tableOf, withSection } from "./goals/text.ts";
+import { peers } from "./peers/start.ts";
 
 /** All of them are to take less than eight minutes; the last one's end takes some seconds. */
 const BUDGET_MS = 470_000;
-
-/** Only a program that hangs takes longer to say its version. */
-const VERSION_MS = 5000;
 
 export interface GoalsOptions {
   /** One line of JSON, and nothing else, on standard output. */
@@ -107,6 +104,7 @@ function machine(): string {
 }
 
 function haproxyVersion(): string {
-  const said = execFileSync("haproxy", ["-v"], { encoding: "utf8", timeout: VERSION_MS });
-  return /version (\d+(?:\.\d+)*)/.exec(said)?.[1] ?? "of no version";
+  const found = peers.haproxy.find(undefined);
+  const said = found.kind === "found" ? found.version : "";
+  return /^\d+(?:\.\d+)*/.exec(said)?.[0] ?? "of no version";
 }

@@ -49,6 +49,7 @@ function measuredText({ goal, measured }: Measured): string {
   return measured === null ? "not measured" : `${measured} ${goal.unit}`;
 }
 
-function wordOf({ held }: Measured): string {
+function wordOf({ measured, held }: Measured): string {
+  if (measured === null) return "unknown";
   return held ? "holds" : "falls short";
 }
