@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { Certificates } from "../../src/wire/certificates.ts";
+import type { Listening } from "../../src/wire/wire.ts";
 import { attachmentLine } from "../harness/talk.ts";
 import { wire } from "../harness/wire.ts";
 import type { Protocol } from "../load/plan.ts";
@@ -66,16 +67,21 @@ class SinkThread {
         : new Certificates({ pairs: [tls], minVersion: "TLSv1.2", ticketKeys: Buffer.from(tls.ticketKeys) });
   }
 
-  /** The other threads' sockets are on the same port, and the kernel shares the clients out. */
+  /** The other threads' sockets are on the same port, and the kernel shares the clients out; nobody else's may be there. */
   async listen(): Promise<void> {
+    if (this.#data.thread === 0) (await this.#listening(false)).close();
+    const { endpoint } = await this.#listening(true);
+    this.#post({ type: "listening", port: endpoint.port });
+  }
+
+  #listening(reusePort: boolean): Promise<Listening> {
     const { host, port } = this.#data;
-    const { endpoint } = await wire.listen({
+    return wire.listen({
       endpoint: { host, port },
-      reusePort: true,
+      reusePort,
       onConnection: (connection) => this.#session().begin(connection),
       onAcceptError: () => this.#tally.faults.broken++,
     });
-    this.#post({ type: "listening", port: endpoint.port });
   }
 
   answer({ number, wantsIdentities }: Question): void {

@@ -200,10 +200,10 @@ function connected(ran: Ran): number {
   return ran.counts.begun - faults(ran, "connect");
 }
 
-/** By a greeting that sends away, or by an end in its place. */
+/** By a greeting that sends away, or by an end in its place, or in that of a TLS handshake before it. */
 function turnedAway({ counts, faults }: Ran): number {
   const silent = faults.filter(
-    ({ phase, kind }) => phase === "greeting" && (kind === "closed" || kind === "reset"),
+    ({ phase, kind }) => (phase === "greeting" || phase === "tls") && (kind === "closed" || kind === "reset"),
   );
   return silent.reduce((sum, { count }) => sum + count, counts.turnedAway);
 }

@@ -1,5 +1,6 @@
 /** The sink on its threads, over sockets: what sessions announce, how they end, and that nothing is lost or counted twice. */
 import t, { type Test } from "tap";
+import { wire } from "../../../bench/harness/wire.ts";
 import type { SinkCounts } from "../../../bench/sink/counts.ts";
 import { type Sink, type SinkOptions, startSink } from "../../../bench/sink/sink.ts";
 import { Address } from "../../../src/address.ts";
@@ -205,6 +206,20 @@ t.test("startSink ends all sessions and frees the port when it is stopped", asyn
   const again = await start(t, { port: sink.port });
   t.equal(again.port, sink.port);
   await t.rejects(sink.counts(), { message: "a thread of the sink has ended" });
+});
+
+t.test("startSink rejects when somebody else listens there, even one that would share", async (t) => {
+  const other = await wire.listen({
+    endpoint: { host: "127.0.0.1", port: 0 },
+    reusePort: true,
+    onConnection: (connection) => connection.close(),
+    onAcceptError: () => {},
+  });
+  t.teardown(() => other.close());
+  const { port } = other.endpoint;
+  await t.rejects(startSink({ protocol: "smtp", port }), {
+    message: `cannot listen on 127.0.0.1:${port}: EADDRINUSE`,
+  });
 });
 
 t.test("startSink rejects when its address cannot be bound", async (t) => {

@@ -100,6 +100,12 @@ t.test("TargetMetrics agrees with the harness when postern has served and refuse
     { what: "sessions begun", harness: 2, target: 2, agrees: true },
     { what: "sessions turned away", harness: 2, target: 2, agrees: true },
   ]);
+  const faults = [
+    { phase: "tls", kind: "closed", count: 1 },
+    { phase: "tls", kind: "reset", count: 1 },
+  ] as const;
+  const inTls = ran({ begun: 2, failed: 2 }, { faults });
+  t.same((await second.compare(inTls)).agreements, agreements, "before a handshake nothing can be said");
   const wrong = await second.compare(ran({ begun: 4, turnedAway: 1 }), 0);
   t.same(wrong.agreements, [
     { what: "sessions begun", harness: 4, target: 2, agrees: false },
