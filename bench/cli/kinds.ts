@@ -77,7 +77,7 @@ export function someOf<const Word extends string>(...words: readonly Word[]): Ki
   const one = oneOf(...words);
   return {
     argument: "LIST",
-    form: `some of ${words.join(", ")}, with commas between them`,
+    form: `some of ${words.join(", ")}, each once, with commas between them`,
     isList: true,
     parse(text) {
       const all = text.split(",");

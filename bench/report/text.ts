@@ -72,7 +72,7 @@ export function comparisonText(comparison: Comparison, to: "terminal" | "plain")
       differs === "" ? [] : [["differs", `${name}: ${differs}`]],
     ),
     ...absentees.map(({ name, reason }) => ["not there", `${name}: ${reason}`]),
-    ["ratios", `against ${reference}, the median of the rounds' own`],
+    ...(cases.length > 0 ? [["ratios", `against ${reference}, the median of the rounds' own`]] : []),
   ];
   return paragraphs([
     [paint("bold", "Side by side"), paint("dim", `${dateText(startedAt)}, ${figureText(seconds)} s`)],

@@ -98,4 +98,6 @@ t.test("comparisonText gives medians, ranges and ratios when peers stand side by
 t.test("comparisonText says that it was stopped when it was", async (t) => {
   t.match(comparisonText({ ...comparison, wasStopped: true }, "plain"), "\nStopped early: ");
   t.notMatch(reports.comparison, "Stopped");
+  const nobody = { ...comparison, peers: [], cases: [], runs: [], reference: "" };
+  t.notMatch(comparisonText(nobody, "plain"), "ratios", "nor of whom there are none");
 });
