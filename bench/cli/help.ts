@@ -19,7 +19,7 @@ export function usage(): string {
     ...beside("  help", "what a command does and takes: help COMMAND", 12),
     ...beside("  version", "which postern it belongs to", 12),
     "",
-    "Exit codes: 0 all is well; 1 something is not, as the report says; 2 wrong usage; 3 it could not run.",
+    "Exit codes: 0 well; 1 something is not, as the report says; 2 wrong usage; 3 it could not run.",
     "",
   ].join("\n");
 }

@@ -255,7 +255,7 @@ function timesOf(times: Times): (readonly [Phase, RecordableHistogram])[] {
 export function commonText(text: string): string {
   const [, status = "", rest = text] = /^([245]\.\d{1,3}\.\d{1,3}(?= |$))(.*)$/s.exec(text) ?? [];
   const common = rest
-    .replace(/\b(queued as|id[= ]) ?[\w.<>@-]+/gi, "$1 #")
+    .replace(/\b(queued as|id=|id(?= \S*\d)) ?[\w.<>@-]+/gi, "$1 #")
     .replace(/\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}(?:\.\d+)?\b/gi, "#")
     .replace(/\([\da-f]{6,}\)/gi, "(#)")
     .replace(/(?<![\w:])[\da-f]{0,4}(?::[\da-f]{0,4}){2,7}(?![\w:])/gi, "#")

@@ -72,6 +72,8 @@ t.test("commonText leaves out what is one session's own when texts differ in it"
     ["mx1.example.test ESMTP", "mx23.example.test ESMTP"],
     ["5.1.1 <b1@example.test>: unknown", "5.1.1 <b20@example.test>: unknown"],
     ["4.7.1 try again in 37 seconds", "4.7.1 try again in 9 seconds"],
+    ["OK id=1tEx5K-0003Zr-Ab", "OK id=1tEx6K-0004Zr-Cd"],
+    ["accepted, id 4711a", "accepted, id 9"],
     ["mx.example.test ESMTP Haraka ready (A3F0C1)", "mx.example.test ESMTP Haraka ready (FACADE)"],
     [
       "Message Queued (0A0B8C1D-15C2-4B1E-9A11-C0FFEE000001.1)",
@@ -88,6 +90,7 @@ t.test("commonText keeps what tells replies apart when it has no session's own",
     "4.7.0 Too many connections",
     "mx.example.test ESMTP",
     "[CAPABILITY IMAP4rev1 SASL-IR] ready",
+    "[CAPABILITY IMAP4rev1 ID IDLE] ready",
     "End data with <CR><LF>.<CR><LF>",
     "",
   ];
