@@ -47,11 +47,13 @@ export function sinkOf(place: Place, plan: Plan): Promise<Sink> {
 
 /**
  * Mails are what both ends count alike: a gateway has connections of its own to what it checks. Of a session that did not
- * end well, nobody here knows whether its last mail was taken.
+ * end well, nobody here knows whether its last mail was taken: what these explain is neither agreement nor difference, and
+ * null, as is nothing on both sides.
  */
-export function sinkAgreement({ messages, failed, open }: Counts, seen: SinkCounts): Agreement {
+export function sinkAgreement({ messages, failed, open }: Counts, seen: SinkCounts): Agreement | null {
   const target = seen.messages + seen.fetches;
-  const agrees = target >= messages && target <= messages + failed + open;
+  const agrees = target === messages;
+  if (agrees ? target === 0 : target > messages && target <= messages + failed + open) return null;
   return { what: "messages, and those of the sink", harness: messages, target, agrees };
 }
 

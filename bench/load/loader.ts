@@ -110,12 +110,15 @@ export class Loader {
 
   /** Begins all that is due. */
   #begin(): void {
-    const { pace } = this.#plan;
+    const { pace, durationMs } = this.#plan;
     const end = pace.kind === "closed" ? pace.concurrency : Number.POSITIVE_INFINITY;
     while (!this.#isEnding && this.#sessionsLeft > 0 && this.#number < end) {
       this.#isFull = this.#open.size >= this.#openMax;
       if (this.#isFull) return;
-      const atMs = this.#beganMs + dueMs(pace, this.#number);
+      const due = dueMs(pace, this.#number);
+      // A thread that does not keep up hears late that the time is over, and is no reason for more sessions.
+      if (due >= durationMs) return;
+      const atMs = this.#beganMs + due;
       const lateMs = this.#clock.milliseconds() - atMs;
       if (lateMs < 0) {
         this.#timer = setTimeout(() => this.#begin(), -lateMs);

@@ -18,7 +18,8 @@ export const haraka: Peer = {
     rate: "its limits need a Redis",
     tls: "it takes no PROXY header in front of TLS here",
   },
-  differs: "is told by PROXY v1, tells servers nothing, and has no limits",
+  differs:
+    "is told by PROXY v1, tells servers nothing, reads every mail before it hands it on, and has no limits",
   warmsUp: true,
   find,
   command,

@@ -6,6 +6,7 @@ import { type Recipe, recipes } from "../../../bench/load/scenario.ts";
 import { latencyOf, openOf } from "../../../bench/load/tally.ts";
 import { systemClock } from "../../../src/clock.ts";
 import { startUpstream } from "../../live/upstream.ts";
+import { freePort } from "../../servers/ports.ts";
 import { loaded, planOf } from "./plans.ts";
 import { startSmtp } from "./server.ts";
 
@@ -152,4 +153,22 @@ t.test("Loader runs sessions beside its pace when a scenario has some, and waits
   await loader.start();
   t.strictSame(outcomes, ["done", "done", "done", null]);
   t.match(loader.tally.counts, { begun: 4, done: 4 });
+});
+
+t.test("Loader begins no more than were due in the run's time when it falls behind", async (t) => {
+  const pace = { kind: "open", ratePerSecond: 100, rampMs: 0 } as const;
+  const plan = planOf(await freePort(), { pace, sessionsMax: 10_000, durationMs: 1000 });
+  let looks = 0;
+  // From its second look on it is a minute late.
+  const clock = { ...systemClock, milliseconds: () => (looks++ === 0 ? 0 : 60_000) };
+  const loader = new Loader({
+    plan,
+    share: { thread: 0, threads: 1 },
+    clock,
+    recipe: recipes[plan.scenario]!,
+  });
+  const over = loader.start();
+  loader.stop();
+  await over;
+  t.equal(loader.tally.counts.begun, 100);
 });
