@@ -66,8 +66,10 @@ export function isWell(
   name: Scenario,
   { counts, agreements, findings }: Pick<Result, "counts" | "agreements" | "findings">,
 ): boolean {
-  const { failed, done, turnedAway, open } = counts;
-  const isDown = name !== "attack" && failed > 0 && done + turnedAway + open === 0;
+  const { begun, done, turnedAway, open } = counts;
+  // There refusals are what is looked for.
+  const through = name === "hammer" || name === "bans" ? done + turnedAway : done;
+  const isDown = name !== "attack" && begun > 0 && through + open === 0;
   return (
     !isDown && agreements.every(({ agrees }) => agrees) && findings.every((each) => each.isWell !== false)
   );

@@ -19,10 +19,10 @@ const none: Counts = {
 t.test("isWell is false when nothing got through, whatever else there is", async (t) => {
   const table: readonly [Partial<Counts>, boolean][] = [
     [{}, true],
-    [{ failed: 1 }, false],
-    [{ failed: 1, done: 1 }, true],
-    [{ failed: 1, turnedAway: 1 }, true],
-    [{ failed: 1, open: 1 }, true],
+    [{ begun: 1, failed: 1 }, false],
+    [{ begun: 2, failed: 1, done: 1 }, true],
+    [{ begun: 2, failed: 1, turnedAway: 1 }, false],
+    [{ begun: 2, failed: 1, open: 1 }, true],
   ];
   for (const [counts, expected] of table) {
     const result = {
@@ -33,6 +33,7 @@ t.test("isWell is false when nothing got through, whatever else there is", async
     } as const;
     t.equal(isWell("churn", result), expected, JSON.stringify(counts));
     t.equal(isWell("attack", result), true, "its sessions are to fail");
+    t.equal(isWell("bans", result), expected || (counts.turnedAway ?? 0) > 0, "some are to be turned away");
   }
 });
 
