@@ -118,11 +118,14 @@ for (const [listener, signal] of [
     const arrived = () => dovecot.subjects("alice").filter((subject) => subject.startsWith(`${signal} `));
     await until("the mail", () => arrived().length >= comes.length, DELIVERY_MS);
     t.equal(new Set(arrived()).size, comes.length, "none is lost");
-    // By the queue, not the mailbox: a Postfix that goes in the middle of LMTP delivers again what it had delivered.
+    // By the queue, not the mailbox: a Postfix that goes in the middle of LMTP delivers again what it had delivered. Who had
+    // to come again may have been taken the first time, just before Postfix could say so.
     const ids = postfix.log
       .lines()
       .flatMap((line) => /cleanup\[\d+\]: (\w+): message-id/.exec(line)?.[1] ?? []);
-    t.equal(new Set(ids).size, comes.length, "and none was taken twice");
+    const visits = comes.reduce((sum, come) => sum + come.visits, 0);
+    const taken = new Set(ids).size;
+    t.ok(taken >= comes.length && taken <= visits, `and none was taken twice: ${taken} in ${visits} visits`);
   });
 }
 
