@@ -118,7 +118,11 @@ t.test("an offender is refused when LAPI has made a decision of an alert that po
   await browse(t, offender);
   t.equal(await refusal(t, offender), refused(offender));
   t.match(await greeting(t, stray), /^220 /);
-  const alerts = (await crowdsec.alerts()).filter(({ source }) => source.value !== "203.0.113.9");
+  // LAPI gives the decision to bouncers a moment before it shows it with its alert.
+  const alerts = await until("the alert with its decision", async () => {
+    const found = (await crowdsec.alerts()).filter(({ source }) => source.value !== "203.0.113.9");
+    return found.every(({ decisions }) => (decisions ?? []).length > 0) && found;
+  });
   t.match(alerts, [
     {
       scenario: "postern/protocol-abuse",
