@@ -256,20 +256,20 @@ export const scripts: readonly Script[] = [
 export const timedScripts: readonly Script[] = [
   {
     says: "messages at the window's edge",
-    steps: [...twice, mail, 3.4, mail, 4.2, mail, "RSET", mail, "RSET", mail, "QUIT"],
+    steps: [...twice, mail, 3.2, mail, 4.2, mail, "RSET", mail, "RSET", mail, "QUIT"],
   },
   {
     says: "recipients at the window's edge",
-    steps: [ehlo, mail, ...rcpts, 3.4, rcpt, 4.2, rcpt, rcpt, rcpt, rcpt, "QUIT"],
+    steps: [ehlo, mail, ...rcpts, 3.2, rcpt, 4.2, rcpt, rcpt, rcpt, rcpt, "QUIT"],
   },
   {
     says: "AUTH at the window's edge",
     six: true,
-    steps: [ehlo, "AUTH LOGIN", "*", "AUTH LOGIN", "*", 3.4, "AUTH LOGIN", 4.2, "AUTH LOGIN", "*", "QUIT"],
+    steps: [ehlo, "AUTH LOGIN", "*", "AUTH LOGIN", "*", 3.2, "AUTH LOGIN", 4.2, "AUTH LOGIN", "*", "QUIT"],
   },
   {
     says: "refused messages do not prolong the window",
-    steps: [...twice, 1.2, mail, 2.2, mail, 3.4, mail, 4.2, mail, "QUIT"],
+    steps: [...twice, 1.2, mail, 2.2, mail, 2.9, mail, 4.2, mail, "QUIT"],
   },
   {
     says: "one window for messages and recipients",
