@@ -19,12 +19,13 @@ import { Keeper } from "../tls/keeper.ts";
 import { bequeath, type Inherited } from "../wire/bequest.ts";
 import { Crew } from "./crew.ts";
 import { Liaison } from "./liaison.ts";
-import { connectionsThatFit, watchOpenFiles } from "./openfiles.ts";
+import { watchOpenFiles } from "./openfiles.ts";
 import { Outputs } from "./outputs.ts";
 import { counterShape, Registry } from "./registry.ts";
 import { type Applied, type Origin, type Reloaded, Reloads } from "./reloads.ts";
 import type { Servers } from "./servers.ts";
-import { allocate, extended, type SharedMemory, sparedOf } from "./shared.ts";
+import { asksOtherwise, capped, lasting } from "./settings.ts";
+import { allocate, extended, type SharedMemory } from "./shared.ts";
 import { awaitAdmin, inheritance, type Predecessor, succeed } from "./succession.ts";
 import { View } from "./view.ts";
 
@@ -367,29 +368,4 @@ export interface ServeTerms {
 /** Null where no certificate is named. @throws Error that says which file will not serve, and why. */
 function keeperOf({ tls }: Configuration, before: Keeper | null): Keeper | null {
   return tls.certificates.length === 0 ? null : new Keeper(tls, systemClock.seconds(), before);
-}
-
-/** What was asked for, with everything in it that only a start can change as it is. */
-function lasting({ threads, tableSize, admin }: Configuration, asked: Configuration): Configuration {
-  const { listen, token } = admin;
-  return { ...asked, threads, tableSize, admin: { ...asked.admin, listen, token } };
-}
-
-/** Whether LAPI has to be asked in another way than before. */
-function asksOtherwise(now: Configuration, before: Configuration): boolean {
-  return (
-    !isDeepStrictEqual(now.crowdsec, before.crowdsec) || !isDeepStrictEqual(sparedOf(now), sparedOf(before))
-  );
-}
-
-/** The configuration with no more connections than there can be open files for. */
-function capped(configuration: Configuration, log: Log): Configuration {
-  const { maxConnections, threads } = configuration;
-  const fit = connectionsThatFit(threads);
-  if (fit === null || fit >= maxConnections) return configuration;
-  log.event("warn", "open-files", {
-    detail: `the limit of open files holds ${fit} connections, not ${maxConnections}: raise it (ulimit -n), or lower maxConnections`,
-    maxConnections: fit,
-  });
-  return { ...configuration, maxConnections: fit };
 }
