@@ -27,6 +27,12 @@ const BACK_OFF_MS_MAX = 60_000;
 /** What was lost unnoticed is missed for this long at most. */
 const FULL_INTERVAL_MS = 3_600_000;
 
+/** Where most bans have gone at once, LAPI has little more to send, and may still be in the trouble that it was in. */
+const FULL_AGAIN_MS = 300_000;
+
+/** Two short answers say the same where their numbers differ by no more: in an interval some decisions come and go. */
+const AGREEMENT = 0.1;
+
 /** No clock is slewed as far as this between two polls: it was set, or the machine slept. */
 const JUMP_MS_MAX = 5000;
 
@@ -85,8 +91,10 @@ export class DecisionStream {
   #lastUpdateMs: number | null = null;
   /** What is enforced may not be what LAPI has. */
   #isDoubtful = true;
-  /** The last full answer was too short to be believed. */
-  #hasShrunk = false;
+  /** Doubt was cast on it while an answer was under way, which therefore does not end it. */
+  #isDoubtedAnew = false;
+  /** So many decisions were in the last full answer, which was too short to be believed; null: it was not. */
+  #heldBack: number | null = null;
   /** Polls that failed in a row, and the kinds of trouble that the log has of them. */
   #missed = 0;
   readonly #troubles = new Set<FaultKind>();
@@ -112,10 +120,16 @@ export class DecisionStream {
     };
   }
 
+  /** Somebody else may have been told what was meant for us: the next question is for everything. */
+  doubt(): void {
+    this.#isDoubtedAnew = true;
+  }
+
   /** Asks once, and gives how long to wait before the next time. */
   async poll(): Promise<number> {
     const { clock, fetch, live } = this.#terms;
-    this.#isDoubtful ||= this.#isOverdue();
+    this.#isDoubtful ||= this.#isDoubtedAnew || this.#isOverdue();
+    this.#isDoubtedAnew = false;
     const isFull = this.#isDoubtful;
     const intake = new Intake({ ...this.#terms, told: this.#told }, live.changes(isFull), isFull);
     let nowSeconds = 0;
@@ -138,10 +152,11 @@ export class DecisionStream {
 
   #conclude(fault: Fault | null, intake: Intake, isFull: boolean): number {
     if (fault !== null) return this.#miss(fault);
-    const isTaken = !isFull || !this.#isShrunk(intake);
+    const isShort = isFull && intake.added * 2 < this.#terms.live.size;
+    const isTaken = !isShort || this.#isConfirmed(intake);
     if (isTaken && !this.#apply(intake, isFull)) return this.#miss(tooLarge);
     this.#recover();
-    if (isTaken) this.#take(intake, isFull);
+    if (isTaken) this.#take(intake, isFull && (isShort ? FULL_AGAIN_MS : FULL_INTERVAL_MS));
     return this.#jittered(this.#terms.options.updateFrequencyMs);
   }
 
@@ -152,7 +167,7 @@ export class DecisionStream {
 
   #miss({ failed, detail }: Fault): number {
     this.#missed++;
-    this.#hasShrunk = false;
+    this.#heldBack = null;
     this.#errors[failed] = (this.#errors[failed] ?? 0) + 1;
     this.#isDoubtful ||= this.#missed > 1 || !harmless.has(failed);
     if (!this.#troubles.has(failed)) this.#terms.log("warn", "lapi-failed", { kind: failed, detail });
@@ -168,23 +183,26 @@ export class DecisionStream {
 
   /**
    * Where LAPI fails in the midst of an answer it may close it neatly, as if that were all. So one that would lift most bans is
-   * believed when the next one says the same.
+   * believed when the one before it said the same.
    */
-  #isShrunk({ added }: Intake): boolean {
-    const { size } = this.#terms.live;
-    this.#hasShrunk = !this.#hasShrunk && added * 2 < size;
-    if (this.#hasShrunk) this.#terms.log("warn", "decisions-shrunk", { decisions: added, before: size });
-    return this.#hasShrunk;
+  #isConfirmed({ added }: Intake): boolean {
+    const before = this.#heldBack;
+    this.#heldBack = added;
+    if (before !== null && Math.abs(added - before) <= AGREEMENT * Math.max(added, before)) return true;
+    this.#terms.log("warn", "decisions-shrunk", { decisions: added, before: this.#terms.live.size });
+    return false;
   }
 
-  #take(intake: Intake, isFull: boolean): void {
+  /** `fullInMs`: when everything is to be asked for again, if this was everything. */
+  #take(intake: Intake, fullInMs: number | false): void {
     const { clock, live, log } = this.#terms;
     const nowMs = clock.milliseconds();
     this.#lastUpdateMs = this.#terms.wallMs();
     this.#aheadMs = this.#lastUpdateMs - nowMs;
     this.#isDoubtful = false;
-    if (isFull) {
-      this.#fullDueMs = nowMs + this.#jittered(FULL_INTERVAL_MS);
+    this.#heldBack = null;
+    if (fullInMs !== false) {
+      this.#fullDueMs = nowMs + this.#jittered(fullInMs);
       log("info", "decisions-loaded", { decisions: live.size });
     }
     for (const [kind, ignored] of intake.ignored) this.#tellIgnored(kind, ignored);

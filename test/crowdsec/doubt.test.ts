@@ -5,11 +5,14 @@ import { Book } from "../servers/book.ts";
 import * as fake from "../servers/lapi.ts";
 import { startRig } from "./rig.ts";
 
-const addresses = Array.from({ length: 8 }, (_, index) => `192.0.2.${index}`);
+/** So many decisions, always the same ones first. */
+const decisions = (count: number) =>
+  Array.from({ length: count }, (_, index) =>
+    fake.decision(index + 1, `192.0.${2 + (index >> 8)}.${index & 255}`),
+  );
 
-/** A full answer with the first `count` of them. */
-const answerWith = (count: number) =>
-  fake.text(fake.changes(addresses.slice(0, count).map((value, index) => fake.decision(index + 1, value))));
+/** A full answer with so many of them. */
+const answerWith = (count: number) => fake.text(fake.changes(decisions(count)));
 
 async function startFull(t: Parameters<typeof startRig>[0], others: Partial<StreamTerms> = {}) {
   const rig = await startRig(t, others);
@@ -22,16 +25,91 @@ async function startFull(t: Parameters<typeof startRig>[0], others: Partial<Stre
 
 t.test("DecisionStream takes a full answer of less than half when a second one says so too", async (t) => {
   const { server, list, lines, poll, asked, time } = await startFull(t);
-  server.next(answerWith(3), answerWith(2));
+  server.next(answerWith(3), answerWith(3));
   time.pass(3_700_000);
   await poll();
   t.equal(list.size, 8);
   t.strictSame(lines(), [["warn", "decisions-shrunk", { decisions: 3, before: 8 }]]);
   t.equal(await poll(), 10, "an interval later");
-  t.equal(list.size, 2);
+  t.equal(list.size, 3);
   t.strictSame(asked(), ["full", "full"]);
-  t.strictSame(lines(), [["info", "decisions-loaded", { decisions: 2 }]]);
+  t.strictSame(lines(), [["info", "decisions-loaded", { decisions: 3 }]]);
 });
+
+t.test(
+  "DecisionStream believes no short answers that differ: a LAPI breaks off where it happens to",
+  async (t) => {
+    const { server, list, lines, poll, time } = await startFull(t);
+    server.next(...[3, 0, 2, 0, 0].map(answerWith));
+    time.pass(3_700_000);
+    for (const count of [3, 0, 2, 0]) {
+      await poll();
+      t.equal(list.size, 8);
+      t.strictSame(lines(), [["warn", "decisions-shrunk", { decisions: count, before: 8 }]]);
+    }
+    await poll();
+    t.equal(list.size, 0, "two in a row that agree");
+  },
+);
+
+t.test("DecisionStream takes numbers for the same that are a tenth apart", async (t) => {
+  for (const [first, second, taken] of [
+    [100, 90, true],
+    [90, 100, true],
+    [100, 89, false],
+    [89, 100, false],
+  ] as const) {
+    const { server, list, poll, time } = await startRig(t);
+    server.next(...[300, first, second].map(answerWith));
+    await poll();
+    time.pass(3_700_000);
+    await poll();
+    await poll();
+    t.equal(list.size, taken ? second : 300, `${first}, ${second}`);
+  }
+});
+
+t.test("DecisionStream asks for everything again within minutes when it took a short answer", async (t) => {
+  const { server, list, poll, asked, time } = await startFull(t);
+  server.next(answerWith(1), answerWith(1));
+  server.answer = (response, question) =>
+    question.path.includes("startup=true")
+      ? answerWith(8)(response, question)
+      : fake.json(fake.unchanged)(response, question);
+  time.pass(3_700_000);
+  await poll();
+  await poll();
+  t.equal(list.size, 1);
+  t.strictSame(asked(), ["full", "full"]);
+  for (let polls = 0; polls < 60; polls++) await poll();
+  t.equal(list.size, 8);
+  t.equal(asked().filter((kind) => kind === "full").length, 1, "and then not for an hour");
+});
+
+t.test(
+  "DecisionStream asks for everything once when doubt is cast on it, and again when it was while it asked",
+  async (t) => {
+    const { server, stream, poll, asked } = await startFull(t);
+    server.next(
+      fake.json(fake.unchanged),
+      answerWith(8),
+      (response, question) => {
+        stream.doubt();
+        answerWith(8)(response, question);
+      },
+      answerWith(8),
+      fake.json(fake.unchanged),
+    );
+    await poll();
+    stream.doubt();
+    await poll();
+    stream.doubt();
+    await poll();
+    await poll();
+    await poll();
+    t.strictSame(asked(), ["delta", "full", "full", "full", "delta"]);
+  },
+);
 
 t.test("DecisionStream takes the second full answer when it is a longer one again", async (t) => {
   const { server, list, lines, poll, time, asked } = await startFull(t);
@@ -100,14 +178,7 @@ t.test(
 
 t.test("DecisionStream lets a delta take everything away", async (t) => {
   const { server, list, poll } = await startFull(t);
-  server.next(
-    fake.text(
-      fake.changes(
-        [],
-        addresses.map((value, index) => fake.decision(index + 1, value)),
-      ),
-    ),
-  );
+  server.next(fake.text(fake.changes([], decisions(8))));
   await poll();
   t.equal(list.size, 0);
 });
