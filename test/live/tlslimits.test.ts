@@ -136,10 +136,10 @@ t.test("newTlsSessionRate counts no session that is resumed, and refuses nothing
     const found = gateway.lines().filter(({ event, service }) => event === "sec.limit" && service === "dry");
     return found.length === 2 && found;
   });
-  t.match(told, [
-    { reason, count: 3, limit: 2, dryRun: true },
-    { reason, count: 4, limit: 2, dryRun: true },
-  ]);
+  for (const count of [3, 4]) {
+    const line = told.find((one) => "count" in one && one.count === count);
+    t.match(line, { reason, limit: 2, dryRun: true }, "which of the two comes first is for their threads");
+  }
   await over(t, gateway, ...pairs);
 });
 
