@@ -26,10 +26,10 @@ import { errorCode } from "../files.ts";
 const MAGIC = 0x5b1157ed;
 
 /** Grows with every change to the list's layout or to the header. */
-const VERSION = 1;
+const VERSION = 2;
 
-/** Four words, then two times; the list behind it is aligned as it is in memory. */
-const HEADER_BYTES = 32;
+/** Six words, then two times; the list behind it is aligned as it is in memory. */
+const HEADER_BYTES = 40;
 
 /** The largest list, two million decisions, is half as long. */
 const LIST_BYTES_MAX = 128 * 1024 * 1024;
@@ -39,6 +39,12 @@ const WRITE_INTERVAL_MS = 60_000;
 
 /** What clocks may differ by that are set from the network. */
 const FUTURE_SECONDS_MAX = 60;
+
+/** A list in memory, and in a few words whose decisions it has and what they come to: under other settings it would be another. */
+export interface Kept {
+  readonly list: Uint8Array;
+  readonly made: string;
+}
 
 export interface Moment {
   /** The time of day, as `Date.now()`. */
@@ -57,7 +63,7 @@ export type Loaded =
   | { readonly kind: "none" }
   | { readonly kind: "refused"; readonly reason: string };
 
-export function load(path: string, now: Moment): Loaded {
+export function load(path: string, made: string, now: Moment): Loaded {
   const refused = (reason: string): Loaded => ({ kind: "refused", reason });
   try {
     const { size } = statSync(path);
@@ -66,7 +72,7 @@ export function load(path: string, now: Moment): Loaded {
     const bytes = readFileSync(path);
     const header = new Header(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + HEADER_BYTES));
     const list = bytes.subarray(HEADER_BYTES);
-    const flaw = header.flawWith(list, now);
+    const flaw = header.flawWith({ list, made }, now);
     if (flaw !== null) return refused(flaw);
     const memory = bytes.buffer.slice(bytes.byteOffset + HEADER_BYTES, bytes.byteOffset + bytes.length);
     return { kind: "loaded", memory, shiftSeconds: Math.round(header.aheadSeconds - aheadSecondsAt(now)) };
@@ -77,12 +83,12 @@ export function load(path: string, now: Moment): Loaded {
 }
 
 /** Null, or why it could not be written; the file that was there before then still is. */
-export function save(path: string, memory: Uint8Array, now: Moment): string | null {
+export function save(path: string, kept: Kept, now: Moment): string | null {
   const unfinished = `${path}.new`;
   try {
     // A leftover may be anything, and is not to be written through.
     rmSync(unfinished, { force: true });
-    write(unfinished, [Header.of(memory, now).bytes, memory]);
+    write(unfinished, [Header.of(kept, now).bytes, kept.list]);
     renameSync(unfinished, path);
     return null;
   } catch (error) {
@@ -112,7 +118,7 @@ function write(path: string, parts: readonly Uint8Array[]): void {
   }
 }
 
-/** The first bytes of the file: magic, version, the list's length and a checksum of all the rest; then the times. */
+/** The first bytes of the file: magic, version, the list's length, checksums of all the rest and of how it was made; then the times. */
 class Header {
   readonly bytes: Uint8Array;
   readonly #words: Uint32Array;
@@ -120,14 +126,14 @@ class Header {
 
   constructor(memory: ArrayBuffer) {
     this.bytes = new Uint8Array(memory);
-    this.#words = new Uint32Array(memory, 0, 4);
-    this.#times = new Float64Array(memory, 16, 2);
+    this.#words = new Uint32Array(memory, 0, 6);
+    this.#times = new Float64Array(memory, 24, 2);
   }
 
-  static of(list: Uint8Array, now: Moment): Header {
+  static of({ list, made }: Kept, now: Moment): Header {
     const header = new Header(new ArrayBuffer(HEADER_BYTES));
     header.#times.set([aheadSecondsAt(now), now.wallMs / 1000]);
-    header.#words.set([MAGIC, VERSION, list.length]);
+    header.#words.set([MAGIC, VERSION, list.length, 0, crc32(made)]);
     header.#words[3] = header.#checksumWith(list);
     return header;
   }
@@ -138,12 +144,13 @@ class Header {
   }
 
   /** Why the file that begins with this is not to be believed; null: nothing is wrong with it. */
-  flawWith(list: Uint8Array, now: Moment): string | null {
-    const [magic, version, listBytes, checksum] = this.#words;
+  flawWith({ list, made }: Kept, now: Moment): string | null {
+    const [magic, version, listBytes, checksum, madeChecksum] = this.#words;
     if (magic !== MAGIC) return "it is no ban list of this kind of machine";
     if (version !== VERSION) return `it is of version ${version}, not ${VERSION}`;
     if (listBytes !== list.length) return "its length is wrong";
     if (checksum !== this.#checksumWith(list)) return "it is damaged";
+    if (madeChecksum !== crc32(made)) return "it was made with other origins or otherTypes";
     if (this.#times[1]! > now.wallMs / 1000 + FUTURE_SECONDS_MAX) return "it is from the future";
     return null;
   }
@@ -161,6 +168,8 @@ function aheadSecondsAt({ wallMs, clockMs }: Moment): number {
 
 export interface CacheTerms {
   readonly path: string;
+  /** As `Kept` has it. */
+  readonly made: string;
   readonly clock: Clock;
   /** The time of day, as `Date.now()`. */
   wallMs(): number;
@@ -180,11 +189,19 @@ export class Cache {
     this.#terms = terms;
   }
 
-  restore(): { readonly memory: ArrayBuffer; readonly shiftSeconds: number } | null {
-    const { path, log } = this.#terms;
-    const loaded = load(path, this.#now());
-    if (loaded.kind === "refused") log("warn", "ban-cache-refused", { path, reason: loaded.reason });
-    return loaded.kind === "loaded" ? loaded : null;
+  /** The list that was kept, if there is one that can be believed; `isSound` judges what is in it. */
+  restore(
+    isSound: (memory: ArrayBuffer) => boolean,
+  ): { readonly memory: ArrayBuffer; readonly shiftSeconds: number } | null {
+    const { path, made, log } = this.#terms;
+    const refused = (reason: string) => {
+      log("warn", "ban-cache-refused", { path, reason });
+      return null;
+    };
+    const loaded = load(path, made, this.#now());
+    if (loaded.kind === "refused") return refused(loaded.reason);
+    if (loaded.kind === "none") return null;
+    return isSound(loaded.memory) ? loaded : refused("it is of another release");
   }
 
   /** To be called after each poll with the list as it is; writes it when it is another and the last time is long enough ago. */
@@ -195,8 +212,8 @@ export class Cache {
   /** Writes the list, if it is another, without regard to when it did so last. */
   finish(list: Uint8Array): void {
     if (list === this.#kept) return;
-    const { path, clock, log } = this.#terms;
-    const trouble = save(path, list, this.#now());
+    const { path, made, clock, log } = this.#terms;
+    const trouble = save(path, { list, made }, this.#now());
     if (trouble !== null && trouble !== this.#trouble)
       log("warn", "ban-cache-failed", { path, reason: trouble });
     this.#trouble = trouble;

@@ -99,9 +99,7 @@ function exampleOf(raw: unknown): string {
   return isObject && "value" in raw && typeof raw.value === "string" ? shown(raw.value) : "";
 }
 
-/**
- * Text of LAPI's in a line of the log: without the brackets and signs that the stock parsers' patterns need, and not too long.
- */
+/** Text of LAPI's in a line of the log: without the spaces that all of the stock parsers' patterns need, and not too long. */
 export function shown(text: string): string {
-  return text.slice(0, SHOWN_LENGTH_MAX).replace(/[^\w .:/'@+-]/g, "?");
+  return text.slice(0, SHOWN_LENGTH_MAX).replace(/[^\w.:/@+-]/g, "?");
 }

@@ -73,7 +73,7 @@ export interface StreamTerms extends Omit<IntakeTerms, "told"> {
 
 /** For the metrics. */
 export interface StreamStatus {
-  /** When the last answer was taken, by the time of day; null: none ever was. */
+  /** When the last answer was taken, by the clock; null: none ever was. */
   readonly lastUpdateMs: number | null;
   readonly errors: Readonly<Partial<Record<FaultKind, number>>>;
   /** Decisions that were left out, by why. */
@@ -197,8 +197,8 @@ export class DecisionStream {
   #take(intake: Intake, fullInMs: number | false): void {
     const { clock, live, log } = this.#terms;
     const nowMs = clock.milliseconds();
-    this.#lastUpdateMs = this.#terms.wallMs();
-    this.#aheadMs = this.#lastUpdateMs - nowMs;
+    this.#lastUpdateMs = nowMs;
+    this.#aheadMs = this.#terms.wallMs() - nowMs;
     this.#isDoubtful = false;
     this.#heldBack = null;
     if (fullInMs !== false) {

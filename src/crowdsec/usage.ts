@@ -3,7 +3,8 @@
  * many decisions hold.
  *
  * The counters are somebody else's and only grow. What is owned here is what LAPI has accepted of them: the next push says
- * the difference, so that nothing is told twice and nothing is lost while LAPI is away. It is driven by `tick`.
+ * the difference, so that nothing is told twice and nothing is lost while LAPI is away. Whoever comes next goes on with that.
+ * It is driven by `tick`, and told of its end.
  */
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
@@ -57,6 +58,10 @@ export interface UsageTerms {
   /** From 0 to 1. */
   random(): number;
   read(): Usage;
+  /** Null: nothing was accepted since the counters began. */
+  readonly told: Told | null;
+  /** LAPI has accepted more. */
+  accepted(told: Told): void;
   readonly lapi: Pick<Exchange, "post">;
   readonly log: Tell;
 }
@@ -72,13 +77,17 @@ interface Reading {
 /** Numbers by what tells them apart. */
 type Readings = ReadonlyMap<string, Reading>;
 
+/** What LAPI has accepted, and when by the clock: plain data, for whoever goes on with it. */
+export interface Told {
+  readonly readings: Readings;
+  readonly ms: number;
+}
+
 export class UsageMetrics {
   readonly #terms: UsageTerms;
   readonly #trouble: Trouble;
   readonly #startedWallMs: number;
-  /** Of what was counted before this began, LAPI was told by whoever counted then. */
-  #accepted: Readings;
-  #acceptedMs: number;
+  #told: Told;
   #dueMs: number;
   #isUnsupported = false;
   #isBusy = false;
@@ -87,15 +96,25 @@ export class UsageMetrics {
     this.#terms = terms;
     this.#trouble = new Trouble("usage-metrics", terms.log);
     this.#startedWallMs = terms.wallMs();
-    this.#accepted = readingsOf(terms.read());
-    this.#acceptedMs = terms.clock.milliseconds();
-    this.#dueMs = this.#acceptedMs + this.#intervalMs();
+    const nowMs = terms.clock.milliseconds();
+    this.#told = terms.told ?? { readings: new Map(), ms: nowMs };
+    this.#dueMs = nowMs + this.#intervalMs();
   }
 
   /** To be called once a second. Pushes when it is time. */
   async tick(): Promise<void> {
     const nowMs = this.#terms.clock.milliseconds();
     if (this.#terms.intervalMs === 0 || this.#isBusy || nowMs < this.#dueMs) return;
+    await this.#pushAt(nowMs);
+  }
+
+  /** What has not been told yet is told at once, where it can be. */
+  async end(): Promise<void> {
+    if (this.#terms.intervalMs === 0 || this.#isBusy || this.#isUnsupported) return;
+    await this.#pushAt(this.#terms.clock.milliseconds());
+  }
+
+  async #pushAt(nowMs: number): Promise<void> {
     this.#isBusy = true;
     this.#dueMs = nowMs + this.#intervalMs();
     await this.#push(nowMs);
@@ -108,8 +127,8 @@ export class UsageMetrics {
     const answer = await this.#terms.lapi.post("/v1/usage-metrics", body, json);
     if (hasStatus(answer, 404)) return this.#wait(nowMs);
     if (!hasStatus(answer, 201)) return this.#trouble.met(answer);
-    this.#accepted = readings;
-    this.#acceptedMs = nowMs;
+    this.#told = { readings, ms: nowMs };
+    this.#terms.accepted(this.#told);
     this.#isUnsupported = false;
     this.#trouble.over();
   }
@@ -125,7 +144,7 @@ export class UsageMetrics {
   #report(readings: Readings, nowMs: number): object {
     const { version, os } = this.#terms;
     const meta = {
-      window_size_seconds: Math.round((nowMs - this.#acceptedMs) / 1000),
+      window_size_seconds: Math.round((nowMs - this.#told.ms) / 1000),
       utc_now_timestamp: Math.floor(this.#terms.wallMs() / 1000),
     };
     const component = {
@@ -135,7 +154,7 @@ export class UsageMetrics {
       feature_flags: [],
       utc_startup_timestamp: Math.floor(this.#startedWallMs / 1000),
       os: { name: cut(os.name), family: cut(os.family), version: cut(os.version) },
-      metrics: [{ meta, items: itemsOf(readings, this.#accepted) }],
+      metrics: [{ meta, items: itemsOf(readings, this.#told.readings) }],
     };
     return { remediation_components: [component] };
   }

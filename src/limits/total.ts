@@ -30,6 +30,11 @@ export class Total {
     return false;
   }
 
+  /** How many places there are to a thread. */
+  get share(): number {
+    return this.#max / this.#counts.length;
+  }
+
   leave(): void {
     Atomics.sub(this.#counts, this.#thread, 1);
   }

@@ -10,8 +10,9 @@ import type { Session } from "./session.ts";
 /** A guesser that waits a minute for each refusal tries sixty times in an hour. */
 const TARPIT_MS = 60_000;
 
-/** So many wait in each thread: a hundredth of what `maxConnections` allows by itself. Those beyond are refused at once. */
+/** So many wait in each thread at most, and hold no more than this part of its places: those beyond are refused at once. */
 const TARPITS_MAX = 100;
+const TARPITS_SHARE = 0.1;
 
 /** What a client that speaks early may say: an EHLO, a ClientHello, a flight of commands. */
 const HEARD_BYTES_MAX = 16 * 1024;
@@ -26,13 +27,18 @@ export class Banishment implements ConnectionOwner {
   /** Without a place under `maxConnections` there is no waiting. */
   begin({ tarpits }: Ban, connection: Connection, hasPlace: boolean): void {
     const session = this.#session;
-    const { options, sessions } = session.gate;
+    const { options } = session.gate;
     const action = tarpits ? "tarpit" : options.ban.action;
     if (action === "drop") return session.reject("banned");
-    if (action === "reply" || !hasPlace || sessions.tarpits >= TARPITS_MAX) return session.refuse("banned");
+    if (action === "reply" || !hasPlace || this.#isFull) return session.refuse("banned");
     session.await("tarpit", TARPIT_MS);
     connection.owner = this;
     connection.start();
+  }
+
+  get #isFull(): boolean {
+    const { sessions, total } = this.#session.gate;
+    return sessions.tarpits >= Math.min(TARPITS_MAX, Math.floor(TARPITS_SHARE * total.share));
   }
 
   onConnect(): void {}

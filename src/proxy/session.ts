@@ -17,7 +17,7 @@ import type { Connection, TlsFacts } from "../wire/wire.ts";
 import { Arrival } from "./arrival.ts";
 import { Banishment } from "./banishment.ts";
 import { Farewell } from "./farewell.ts";
-import type { Gate } from "./gate.ts";
+import type { Bans, Gate } from "./gate.ts";
 import { Handshake } from "./handshake.ts";
 import type { Header } from "./header.ts";
 import { Monitor } from "./monitor.ts";
@@ -125,7 +125,7 @@ export class Session implements Sweepable, SessionRecord {
     this.client = client;
     this.#destination = destination;
     if (isMonitor) return new Monitor(this).begin(this.#connection, surplus);
-    this.ban = this.#judge();
+    this.ban = gate.bans.judge(client.address, gate.clock.seconds());
     const { isTaken } = this.#place;
     if (this.ban !== null) return new Banishment(this).begin(this.ban, this.#connection, isTaken);
     if (gate.bans.areMissingFor(client.address)) return this.refuse("ban-list-missing");
@@ -139,11 +139,6 @@ export class Session implements Sweepable, SessionRecord {
     if (excess !== null && refused) return this.refuse(excess);
     if (gate.options.tls === "implicit") this.#secureFirst(surplus);
     else this.#listen(surplus);
-  }
-
-  /** The decision that holds for the client. */
-  #judge(): Ban | null {
-    return this.gate.bans.judge(this.client!.address, this.gate.clock.seconds());
   }
 
   /** TLS comes before everything else: a client that may not have it gets no word, since none could be read. */
@@ -286,10 +281,10 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   /** One that waits to hear whether its message was taken hears that first, and may say nothing else. */
-  recheck(): boolean {
+  recheck(bans: Bans): boolean {
     if (this.#tally === null || this.#phase === "farewell" || this.#phase === "over") return false;
     const isHeld = this.ban !== null;
-    const ban = this.#judge();
+    const ban = bans.judge(this.client!.address, this.gate.clock.seconds());
     this.ban = ban?.tarpits === true ? null : ban;
     if (this.ban === null && isHeld) this.await("pause", 0);
     if (this.ban === null) return false;

@@ -6,6 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../clock.ts";
+import type { Bans } from "./gate.ts";
 import type { Phase } from "./phases.ts";
 
 /** How often deadlines are looked at, and so by how much one may be late. */
@@ -24,8 +25,8 @@ export interface Sweepable {
   /** By the clock's milliseconds. */
   readonly deadlineMs: number;
   expire(): void;
-  /** The ban list is another. Returns whether the session is to be asked again: its client is on it, and still here. */
-  recheck(): boolean;
+  /** Who is banned is another matter now. Returns whether the session is to be asked again: its client is, and still here. */
+  recheck(bans: Bans): boolean;
   /** The gateway is about to end. */
   drain(): void;
   /** The drain's time is over. */
@@ -47,8 +48,9 @@ export class Sessions {
   readonly #list: Sweepable[] = [];
   /** Ids are unique beyond this thread and process by 48 random bits. */
   readonly #idPrefix = randomBytes(6).toString("base64url");
-  /** Those that are to be asked again whether their client is banned. */
+  /** Those that are to be asked again whether their client is banned, and by what. */
   #unsettled: readonly Sweepable[] = [];
+  #bans: Bans | null = null;
   #count = 0;
   #whenEmpty: (() => void) | null = null;
 
@@ -104,8 +106,9 @@ export class Sessions {
     if (this.#unsettled.length > 0) this.#recheck(this.#unsettled);
   }
 
-  /** The ban list is another: ends the sessions whose clients are on it. */
-  recheckAll(): void {
+  /** Ends the sessions of those who are banned by what is in force now, whatever was when they began. */
+  recheckAll(bans: Bans): void {
+    this.#bans = bans;
     this.#recheck([...this.#list]);
   }
 
@@ -119,6 +122,7 @@ export class Sessions {
   }
 
   #recheck(sessions: readonly Sweepable[]): void {
-    this.#unsettled = sessions.filter((session) => session.recheck());
+    const bans = this.#bans;
+    if (bans !== null) this.#unsettled = sessions.filter((session) => session.recheck(bans));
   }
 }

@@ -44,7 +44,8 @@ export class BanView implements BanFigures, BanSource {
 
   ageSeconds(): number {
     const { lastUpdateMs } = this.#terms.status();
-    return lastUpdateMs === null ? Number.POSITIVE_INFINITY : Math.max(0, Date.now() - lastUpdateMs) / 1000;
+    if (lastUpdateMs === null) return Number.POSITIVE_INFINITY;
+    return (this.#terms.clock.milliseconds() - lastUpdateMs) / 1000;
   }
 
   errors(): ByName {

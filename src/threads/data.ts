@@ -139,7 +139,7 @@ class DataThread {
 
   #sweep(): void {
     this.#sessions.sweep();
-    if (this.#bans.concernSessions()) this.#sessions.recheckAll();
+    if (this.#bans.concernSessions()) this.#sessions.recheckAll(this.#bans);
   }
 
   #signal(): void {

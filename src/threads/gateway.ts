@@ -96,7 +96,7 @@ export class Gateway {
     this.#keeper = keeper;
     this.#table = new Table(memory.table, CONTROL);
     this.#counters = new Counters(memory.counters, counterShape(configuration.threads));
-    this.#liaison = Liaison.of(configuration, { memory, version, log });
+    this.#liaison = Liaison.of(configuration, { memory, version, log, former: null });
     this.#view = this.#makeView(null);
     this.#crew = new Crew({
       draft: { configuration, places, memory, tls: keeper?.material ?? null },
@@ -141,7 +141,10 @@ export class Gateway {
     this.#state = "draining";
     this.#log.event("info", "draining");
     await this.#changing.catch(() => {});
+    // Whoever takes our place may have our key, and LAPI tells each news to one of us.
+    const silent = this.#liaison?.stop();
     await this.#crew.drain(this.#configuration.drainMs);
+    await silent;
     this.#log.event("info", "drained");
     await this.#close();
   }
@@ -167,6 +170,7 @@ export class Gateway {
     const predecessor = await this.#openAdmin(open);
     const inherited = this.#ours(await inheritance(predecessor, this.#log));
     this.#liaison?.start();
+    await this.#liaison?.settled(predecessor === null);
     this.#view.servers.start();
     await this.#crew.start(inherited);
     this.#timers = [
@@ -176,13 +180,14 @@ export class Gateway {
     this.#state = "ready";
     if (predecessor !== null) {
       const terms = { open, log: this.#log, sockets: inherited.length };
-      this.#admin = await succeed(predecessor, terms);
-      if (this.#admin === null) {
-        const later = awaitAdmin(terms, (admin) => {
-          this.#admin = admin;
-        });
-        this.#timers = [...this.#timers, later];
-      }
+      const opened = (admin: Admin) => {
+        this.#admin = admin;
+        // The other had our key, and asked LAPI until now.
+        this.#liaison?.doubt();
+      };
+      const admin = await succeed(predecessor, terms);
+      if (admin === null) this.#timers = [...this.#timers, awaitAdmin(terms, opened)];
+      else opened(admin);
     }
     const { listeners, crew } = this;
     this.#log.event("info", "ready", { listeners, admin: this.admin, wire: crew.wire });
@@ -259,7 +264,8 @@ export class Gateway {
   }
 
   #makeLiaison(): Liaison | null {
-    return Liaison.of(this.#configuration, { memory: this.#memory, version: this.#version, log: this.#log });
+    const parts = { memory: this.#memory, version: this.#version, log: this.#log, former: this.#liaison };
+    return Liaison.of(this.#configuration, parts);
   }
 
   /** `former`: what was found of servers that stay goes on. */

@@ -44,6 +44,7 @@ class LapiThread {
   readonly #alerts: Alerts | null;
   /** Null: the list is not kept. */
   readonly #cache: Cache | null;
+  #isEnding = false;
 
   constructor(data: LapiData, post: (message: FromLapi) => void) {
     const { options, version, spared } = data;
@@ -76,16 +77,20 @@ class LapiThread {
       version,
       os: operatingSystem(),
       read: () => this.#usageNow(),
+      told: data.told,
+      accepted: (told) => post({ type: "told", told }),
     });
     // A machine logs in with its password: LAPI would judge a bouncer's certificate first.
     const { url, ca } = options;
     const asMachine = new Lapi({ url, ca, credentials: null }, version);
     this.#alerts = alerts && new Alerts({ ...times, lapi: asMachine, log, options: alerts, isProtected });
-    this.#cache = cache === null ? null : new Cache({ ...times, path: cache, log });
+    const made = JSON.stringify([[...origins].sort(), otherTypes]);
+    this.#cache = cache === null ? null : new Cache({ ...times, path: cache, made, log });
   }
 
   start(): void {
     if (!this.#live.isReceived) this.#restore();
+    this.#post({ type: "restored" });
     setInterval(() => this.#tick(), TICK_MS);
     void this.#update();
   }
@@ -94,10 +99,10 @@ class LapiThread {
     switch (message.type) {
       case "signals":
         return this.#alerts?.note(message.signals);
+      case "doubt":
+        return this.#stream.doubt();
       case "stop":
-        this.#lapi.close();
-        this.#keeper?.finish(this.#live.list.bytes);
-        return process.exit();
+        return void this.#end();
       default:
         return message satisfies never;
     }
@@ -109,16 +114,25 @@ class LapiThread {
   }
 
   #restore(): void {
-    const kept = this.#cache?.restore();
+    const kept = this.#cache?.restore((memory) => BanList.isSound(memory));
     if (kept == null) return;
-    if (!BanList.isSound(kept.memory))
-      return this.#log("warn", "ban-cache-refused", { reason: "it is of another release" });
     this.#live.restore(new BanList(kept.memory), kept.shiftSeconds);
     if (!this.#live.isReceived) return;
     this.#log("info", "decisions-restored", { decisions: this.#live.size });
   }
 
+  /** LAPI is asked nothing new. Whoever wants the end has a deadline for it. */
+  async #end(): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#keeper?.finish(this.#live.list.bytes);
+    await this.#usage.end();
+    this.#lapi.close();
+    process.exit();
+  }
+
   async #update(): Promise<void> {
+    if (this.#isEnding) return;
     const waitMs = await this.#stream.poll();
     this.#post({ type: "status", status: this.#stream.status });
     this.#keeper?.keep(this.#live.list.bytes);

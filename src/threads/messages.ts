@@ -4,6 +4,7 @@ import type { Configuration } from "../config/options.ts";
 import type { CrowdsecOptions } from "../crowdsec/options.ts";
 import type { Signal } from "../crowdsec/signals.ts";
 import type { StreamStatus } from "../crowdsec/stream.ts";
+import type { Told } from "../crowdsec/usage.ts";
 import type { CounterShape } from "../observe/counters.ts";
 import type { Fields } from "../observe/logger.ts";
 import type { LogLevel } from "../observe/options.ts";
@@ -100,22 +101,30 @@ export interface LapiData {
   readonly shape: CounterShape;
   /** Networks that are never banned. */
   readonly spared: readonly string[];
+  /** What the one before it has told LAPI of usage; null: nothing. */
+  readonly told: Told | null;
 }
 
 /**
  * - `signals`: what a data thread saw of misbehaving clients.
- * - `stop`: what is to be kept is written, and the thread ends.
+ * - `doubt`: LAPI may have told somebody else what was meant for us.
+ * - `stop`: what is to be kept is written, what is to be told is told, and the thread ends.
  */
 export type ToLapi =
   | { readonly type: "signals"; readonly signals: readonly Signal[] }
+  | { readonly type: "doubt" }
   | { readonly type: "stop" };
 
 /**
- * - `status`: what has become of its updates so far.
+ * - `restored`: the list that was kept on disk is on the shelf, if there was one.
+ * - `status`: what has become of its updates so far; one comes with each.
+ * - `told`: LAPI has accepted this much of usage.
  * - `event`: for the log.
  */
 export type FromLapi =
+  | { readonly type: "restored" }
   | { readonly type: "status"; readonly status: StreamStatus }
+  | { readonly type: "told"; readonly told: Told }
   | {
       readonly type: "event";
       readonly level: LogLevel;

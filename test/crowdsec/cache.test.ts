@@ -5,7 +5,9 @@ import t, { type Test } from "tap";
 import { Cache, load, type Moment, save } from "../../src/crowdsec/cache.ts";
 import { makeDirectory } from "../servers/process.ts";
 
-const HEADER_BYTES = 32;
+const HEADER_BYTES = 40;
+
+const made = "everybody's bans";
 
 const noon = Date.UTC(2026, 10, 22, 12);
 const before: Moment = { wallMs: noon, clockMs: 7_000_000 };
@@ -26,9 +28,9 @@ function bytesIn(memory: ArrayBuffer): number[] {
 
 t.test("load gives what save wrote, and how far the clocks have moved apart", async (t) => {
   const { directory, path } = startFile(t);
-  t.equal(save(path, listOf(1, 2, 3, 250), before), null);
+  t.equal(save(path, { list: listOf(1, 2, 3, 250), made }, before), null);
   // An hour later, after a boot three minutes ago.
-  const loaded = load(path, { wallMs: noon + 3_600_000, clockMs: 180_000 });
+  const loaded = load(path, made, { wallMs: noon + 3_600_000, clockMs: 180_000 });
   if (loaded.kind !== "loaded") throw new Error(loaded.kind);
   t.strictSame(bytesIn(loaded.memory), [1, 2, 3, 250]);
   // What was to end a second after it was written ended 3,599 s ago.
@@ -39,43 +41,43 @@ t.test("load gives what save wrote, and how far the clocks have moved apart", as
 
 t.test("load gives an empty list when one was saved", async (t) => {
   const { path } = startFile(t);
-  save(path, new Uint8Array(0), before);
-  t.match(load(path, before), { kind: "loaded", shiftSeconds: 0 });
+  save(path, { list: new Uint8Array(0), made }, before);
+  t.match(load(path, made, before), { kind: "loaded", shiftSeconds: 0 });
 });
 
 t.test("load says none when there is no file", async (t) => {
   const { path } = startFile(t);
-  t.strictSame(load(path, before), { kind: "none" });
+  t.strictSame(load(path, made, before), { kind: "none" });
 });
 
 t.test(
   "load refuses a file when any of its bits is another, or any byte is missing or too much",
   async (t) => {
     const { path } = startFile(t);
-    save(path, listOf(5, 6, 7, 8, 9), before);
+    save(path, { list: listOf(5, 6, 7, 8, 9), made }, before);
     const bytes = readFileSync(path);
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const wrong = Buffer.from(bytes);
       wrong[bit >> 3] = wrong[bit >> 3]! ^ (1 << (bit & 7));
       writeFileSync(path, wrong);
-      t.equal(load(path, before).kind, "refused", `bit ${bit}`);
+      t.equal(load(path, made, before).kind, "refused", `bit ${bit}`);
     }
     for (let length = 0; length < bytes.length; length++) {
       writeFileSync(path, bytes.subarray(0, length));
-      t.equal(load(path, before).kind, "refused", `${length} bytes`);
+      t.equal(load(path, made, before).kind, "refused", `${length} bytes`);
     }
     writeFileSync(path, Buffer.concat([bytes, Buffer.alloc(1)]));
-    t.strictSame(load(path, before), { kind: "refused", reason: "its length is wrong" });
+    t.strictSame(load(path, made, before), { kind: "refused", reason: "its length is wrong" });
   },
 );
 
 t.test("load says why when it refuses", async (t) => {
   const { directory, path } = startFile(t);
   const reasonOf = (name: string, now = before) => {
-    const loaded = load(name, now);
+    const loaded = load(name, made, now);
     return loaded.kind === "refused" ? loaded.reason : loaded.kind;
   };
-  save(path, listOf(1, 2, 3, 4), before);
+  save(path, { list: listOf(1, 2, 3, 4), made }, before);
   const bytes = readFileSync(path);
   const changed = (word: number, value: number) => {
     const other = Buffer.from(bytes);
@@ -84,7 +86,7 @@ t.test("load says why when it refuses", async (t) => {
     return reasonOf(path);
   };
   t.equal(changed(0, 0xed57115b), "it is no ban list of this kind of machine");
-  t.equal(changed(1, 2), "it is of version 2, not 1");
+  t.equal(changed(1, 1), "it is of version 1, not 2");
   t.equal(changed(HEADER_BYTES / 4, 0), "it is damaged");
   t.equal(changed(2, 4), "loaded", "and it is sound otherwise");
   t.equal(reasonOf(path, { ...before, wallMs: noon - 60_000 }), "loaded");
@@ -96,13 +98,13 @@ t.test("load says why when it refuses", async (t) => {
 
 t.test("save leaves the old file when the new one cannot be written", async (t) => {
   const { directory, path } = startFile(t);
-  save(path, listOf(1), before);
+  save(path, { list: listOf(1), made }, before);
   mkdirSync(`${path}.new`);
-  t.equal(save(path, listOf(2), before), "ERR_FS_EISDIR");
-  const loaded = load(path, before);
+  t.equal(save(path, { list: listOf(2), made }, before), "ERR_FS_EISDIR");
+  const loaded = load(path, made, before);
   t.strictSame(loaded.kind === "loaded" && bytesIn(loaded.memory), [1]);
-  t.equal(save(join(directory, "nowhere", "bans"), new Uint8Array(1), before), "ENOENT");
-  t.equal(save(join(path, "below", "bans"), new Uint8Array(1), before), "ENOTDIR");
+  t.equal(save(join(directory, "nowhere", "bans"), { list: new Uint8Array(1), made }, before), "ENOENT");
+  t.equal(save(join(path, "below", "bans"), { list: new Uint8Array(1), made }, before), "ENOTDIR");
 });
 
 t.test("save writes through no link when one is in its way", async (t) => {
@@ -110,7 +112,7 @@ t.test("save writes through no link when one is in its way", async (t) => {
   const other = join(directory, "other");
   writeFileSync(other, "precious");
   symlinkSync(other, `${path}.new`);
-  t.equal(save(path, listOf(1), before), null);
+  t.equal(save(path, { list: listOf(1), made }, before), null);
   t.equal(readFileSync(other, "utf8"), "precious");
 });
 
@@ -119,12 +121,13 @@ function startCache(path: string) {
   const lines: unknown[] = [];
   const cache = new Cache({
     path,
+    made,
     clock: { milliseconds: () => time.nowMs, seconds: () => Math.floor(time.nowMs / 1000) },
     wallMs: () => noon + time.nowMs,
     log: (...line) => void lines.push(line),
   });
   const written = () => {
-    const restored = cache.restore();
+    const restored = cache.restore((memory) => bytesIn(memory)[0] !== 99);
     return restored === null ? null : bytesIn(restored.memory);
   };
   return { time, lines, cache, written };
@@ -152,6 +155,23 @@ t.test("Cache writes a changed list at most once a minute, and the last one at t
   cache.finish(third);
   t.strictSame(written(), [3]);
   t.strictSame(lines, []);
+});
+
+t.test("Cache refuses what is not sound, and says of which file", async (t) => {
+  const { path } = startFile(t);
+  const { lines, cache, written } = startCache(path);
+  cache.finish(listOf(99));
+  t.equal(written(), null);
+  t.strictSame(lines, [["warn", "ban-cache-refused", { path, reason: "it is of another release" }]]);
+});
+
+t.test("load refuses a list that was made with other settings", async (t) => {
+  const { path } = startFile(t);
+  save(path, { list: listOf(1, 2), made }, before);
+  t.strictSame(load(path, "the captchas as well", before), {
+    kind: "refused",
+    reason: "it was made with other origins or otherTypes",
+  });
 });
 
 t.test("Cache says once what is wrong, and tries again", async (t) => {

@@ -4,6 +4,7 @@ import type { Answer } from "../../src/crowdsec/lapi.ts";
 import {
   operatingSystem,
   osOf,
+  type Told,
   type Usage,
   UsageMetrics,
   type UsageTerms,
@@ -41,6 +42,8 @@ function make(others: Partial<UsageTerms> = {}) {
     wallMs: time.wallMs,
     random: () => 0.5,
     read: () => usage.now,
+    told: null,
+    accepted: () => {},
     lapi: asked,
     log: log.tell,
     ...others,
@@ -247,6 +250,39 @@ t.test("UsageMetrics has one push under way when LAPI is slow", async (t) => {
   t.ok(itemsOf(asked).includes("processed ipv4 825"), "what came meanwhile is for the next one");
 });
 
+t.test("UsageMetrics tells at its end what it has not told yet", async (t) => {
+  const { asked, usage, metrics, pass } = make();
+  usage.now = first;
+  await pass(INTERVAL_SECONDS);
+  usage.now = { ...first, processed: { ipv4: 1180, ipv6: 20 } };
+  await pass(1);
+  t.equal(asked.requests.length, 1);
+  await metrics.end();
+  t.ok(itemsOf(asked).includes("processed ipv4 5"));
+});
+
+t.test("UsageMetrics says nothing at its end when it says nothing at all, or LAPI is too old", async (t) => {
+  const silent = make({ intervalMs: 0 });
+  await silent.metrics.end();
+  t.equal(silent.asked.requests.length, 0);
+  const old = make();
+  old.asked.answer = () => ({ status: 404, body: "" });
+  await old.pass(INTERVAL_SECONDS);
+  await old.metrics.end();
+  t.equal(old.asked.requests.length, 1);
+});
+
+t.test("UsageMetrics goes on with what was told by the one before it", async (t) => {
+  const told: Told[] = [];
+  const former = make({ accepted: (now) => void told.push(structuredClone(now)) });
+  former.usage.now = first;
+  await former.pass(INTERVAL_SECONDS);
+  const { asked, usage, pass } = make({ told: told[0]! });
+  usage.now = { ...first, processed: { ipv4: 1180, ipv6: 20 }, active: [] };
+  await pass(INTERVAL_SECONDS);
+  t.strictSame(itemsOf(asked), ["processed ipv4 5", "processed ipv6 0", "active_decisions CAPI ipv4 0"]);
+});
+
 t.test("UsageMetrics cuts texts when they are longer than the schema's", async (t) => {
   const name = `${"x".repeat(254)}\u{1f600}`;
   const { asked, usage, pass } = make({ os: { ...os, name } });
@@ -287,15 +323,4 @@ t.test("operatingSystem knows something when it is asked here", async (t) => {
   const { name, family, version } = operatingSystem();
   t.ok(name !== "" && version !== "");
   t.equal(family, process.platform);
-});
-
-t.test("UsageMetrics says nothing of what was counted before it began", async (t) => {
-  const usage = { now: first };
-  const { asked, pass } = make({ read: () => usage.now });
-  const counted = () => itemsOf(asked).filter((item) => !item.startsWith("active"));
-  await pass(INTERVAL_SECONDS);
-  t.same(counted(), ["processed ipv4 0", "processed ipv6 0"]);
-  usage.now = { ...first, processed: { ipv4: 1177, ipv6: 20 } };
-  await pass(INTERVAL_SECONDS);
-  t.same(counted(), ["processed ipv4 2", "processed ipv6 0"]);
 });

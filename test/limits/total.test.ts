@@ -19,6 +19,11 @@ t.test("all threads count together", (t) => {
   t.end();
 });
 
+t.test("share says how many places there are to a thread", (t) => {
+  t.equal(new Total(Total.allocate(4), 2, 10).share, 2.5);
+  t.end();
+});
+
 t.test("isFull says whether there is room, and takes none", (t) => {
   const memory = Total.allocate(2);
   const [one, other] = [new Total(memory, 0, 2), new Total(memory, 1, 2)];

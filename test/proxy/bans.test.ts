@@ -23,8 +23,12 @@ class FakeBans implements Bans {
 }
 
 /** A session whose client comes while it is banned. */
-function turnedAway(action: ListenerOptions["ban"]["action"], ban: Ban = aBan, tarpits = 0): Scene {
-  return scene({}, "off", { ban: { action, text: null } }, { bans: new FakeBans(ban), tarpits });
+function turnedAway(
+  action: ListenerOptions["ban"]["action"],
+  ban: Ban = aBan,
+  room: { readonly places?: number; readonly tarpits?: number } = {},
+): Scene {
+  return scene({}, "off", { ban: { action, text: null } }, { bans: new FakeBans(ban), ...room });
 }
 
 /** A session in flow, whose client is banned later. */
@@ -93,17 +97,38 @@ t.test("Session gives a place in the tarpit back when its client goes, or will n
 });
 
 t.test("Session refuses at once when the tarpit is full", async (t) => {
-  const { client, sessions } = turnedAway("tarpit", aBan, 100);
+  const { client, sessions } = turnedAway("tarpit", aBan, { tarpits: 100 });
   t.same([client.take(), sessions.tarpits], ["421 banned\r\n", 100]);
+});
+
+t.test("Session leaves nine places in ten to those who are not banned", async (t) => {
+  for (const [places, tarpits, isKept] of [
+    [60, 5, true],
+    [60, 6, false],
+    [9, 0, false],
+  ] as const) {
+    const { client } = turnedAway("tarpit", aBan, { places, tarpits });
+    t.equal(client.take(), isKept ? "" : "421 banned\r\n", `${tarpits} of ${places}`);
+  }
+});
+
+t.test("Session asks who is banned now, not who was when it began", async (t) => {
+  const { upstream, sessions, bans } = inFlow();
+  bans.ban = aBan;
+  sessions.recheckAll(new FakeBans(null));
+  t.equal(upstream.closed, false);
+  bans.ban = null;
+  sessions.recheckAll(new FakeBans(aBan));
+  t.equal(upstream.closed, true);
 });
 
 t.test("Session ends between commands when its client becomes banned", async (t) => {
   const { client, upstream, watch, sessions, bans, records, pass } = inFlow();
   watch.farewell = "421 later\r\n";
-  sessions.recheckAll();
+  sessions.recheckAll(bans);
   t.equal(upstream.closed, false);
   bans.ban = aBan;
-  sessions.recheckAll();
+  sessions.recheckAll(bans);
   t.same([client.take(), upstream.closed], ["421 later\r\n", true]);
   client.hangUp();
   pass(0);
@@ -113,7 +138,7 @@ t.test("Session ends between commands when its client becomes banned", async (t)
 t.test("Session closes where there are no words for a client that becomes banned", async (t) => {
   const { client, upstream, sessions, bans, records } = inFlow();
   bans.ban = aBan;
-  sessions.recheckAll();
+  sessions.recheckAll(bans);
   t.same([client.take(), client.ended, upstream.closed], ["", true, true]);
   client.hangUp();
   t.match(records, [{ outcome: "refused", reason: "banned" }]);
@@ -123,7 +148,7 @@ t.test("Session refuses a client that becomes banned before it is greeted", asyn
   const bans = new FakeBans(null);
   const { client, upstream, sessions, records } = scene({}, "off", {}, { bans });
   bans.ban = aBan;
-  sessions.recheckAll();
+  sessions.recheckAll(bans);
   t.same([client.take(), upstream.closed], ["421 banned\r\n", true]);
   client.hangUp();
   t.match(records, [{ outcome: "refused", reason: "banned" }]);
@@ -136,7 +161,7 @@ t.test(
     watch.farewell = "421 later\r\n";
     watch.isCommitted = true;
     bans.ban = aBan;
-    sessions.recheckAll();
+    sessions.recheckAll(bans);
     t.same([client.take(), client.reading, upstream.closed], ["", false, false]);
     pass(250);
     t.same([client.reading, upstream.closed], [false, false]);
@@ -154,7 +179,7 @@ t.test("Session waits no longer than its idle time for what becomes of a message
   watch.farewell = "421 later\r\n";
   watch.isCommitted = true;
   bans.ban = aBan;
-  sessions.recheckAll();
+  sessions.recheckAll(bans);
   for (let ms = 0; ms < 4750; ms += 250) pass(250);
   t.equal(upstream.closed, false);
   pass(250);
@@ -165,7 +190,7 @@ t.test("Session goes on when its client is unbanned while it waits", async (t) =
   const { client, upstream, watch, sessions, bans, records, pass } = inFlow({ idleTimeoutMs: 5000 });
   watch.isCommitted = true;
   bans.ban = aBan;
-  sessions.recheckAll();
+  sessions.recheckAll(bans);
   bans.ban = null;
   t.equal(client.reading, false);
   pass(250);
@@ -183,6 +208,6 @@ t.test("Session goes on when its client is unbanned while it waits", async (t) =
 t.test("Session is not ended by a decision that only keeps clients waiting", async (t) => {
   const { upstream, sessions, bans } = inFlow();
   bans.ban = { ...aBan, tarpits: true };
-  sessions.recheckAll();
+  sessions.recheckAll(bans);
   t.equal(upstream.closed, false);
 });

@@ -184,6 +184,8 @@ interface Surroundings {
   readonly bans?: Bans;
   /** How many banned clients are kept waiting already. */
   readonly tarpits?: number;
+  /** `maxConnections`, of the only thread. */
+  readonly places?: number;
   /** One with a server and nobody parked, if it is not given; several scenes may share one. */
   readonly pool?: Pool;
   /** Whether the first server takes the connection. */
@@ -257,7 +259,7 @@ export function scene(
     pool,
     parking: new Parking(pool, clock),
     poolIndex: 0,
-    total: new Total(Total.allocate(1), 0, 10),
+    total: new Total(Total.allocate(1), 0, surroundings.places ?? 2000),
     wire: {
       name: "net",
       listen: () => Promise.reject(new Error("nobody listens here")),

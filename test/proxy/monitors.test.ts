@@ -19,7 +19,7 @@ t.test("Session answers a monitor when it is banned, and before any limit", asyn
   t.equal(client.take(), "check, up: true\r\n");
   t.equal(upstream.owner.constructor.name, "Object", "no server is looked for");
   t.same([[...table.entries()], heard], [[], []]);
-  t.equal(session.recheck(), false, "nor is it ever looked for in a new ban list");
+  t.equal(session.recheck(everybody), false, "nor is it ever looked for in a new ban list");
   client.hangUp();
   t.match(records, [{ outcome: "healthcheck", reason: null, ban: null, smtp: null }]);
   t.equal(records[0]?.client?.address.text, "203.0.113.7");

@@ -175,7 +175,7 @@ t.test("Session waits no more when its client is banned meanwhile", async (t) =>
   const bans = { areMissingFor: () => false, judge: () => (isBanned ? aBan : null) };
   const found = parked(parkingPool(), bans);
   isBanned = true;
-  found.sessions.recheckAll();
+  found.sessions.recheckAll(bans);
   t.match(found.client.take(), /^421 banned/);
   t.strictSame(told(found), ["gone", 0]);
 });

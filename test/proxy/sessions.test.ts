@@ -128,7 +128,7 @@ t.test("recheckAll asks every session, and the next sweeps those again that want
   const sessions = new Sessions(clock);
   const [settled, unsettled] = [new Fake(sessions, 1e6), new Fake(sessions, 1e6)];
   unsettled.rechecks = 2;
-  sessions.recheckAll();
+  sessions.recheckAll({ areMissingFor: () => false, judge: () => null });
   for (let sweep = 0; sweep < 5; sweep++) sessions.sweep();
   t.same([settled.calls.length, unsettled.calls.length], [1, 3]);
 });

@@ -125,8 +125,8 @@ export function* manyChanges(count: number): Generator<string> {
   yield "]}";
 }
 
-/** Multiplying by an odd number visits every 32-bit word once. */
-function spread(index: number): WireDecision {
+/** One of many decisions. Multiplying by an odd number visits every 32-bit word once. */
+export function spread(index: number): WireDecision {
   const word = Math.imul(index, 0x9e3779b1) >>> 0;
   const value = `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
   return decision(index + 1, value, { origin: "CAPI", scenario: "crowdsecurity/postfix-spam" });
