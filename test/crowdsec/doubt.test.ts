@@ -293,6 +293,7 @@ t.test(
     const { server, poll } = await startRig(t, {
       live,
       clock: systemClock,
+      wallMs: Date.now,
       reader: {
         decision: (raw, nowSeconds) => readDecision(raw, { nowSeconds, otherTypes: "ignore" }),
         key: readKey,
