@@ -1,11 +1,11 @@
-/** Postern as a peer: with its limits, its metrics, and a log file that has a line for each session. */
+/** Postern as a peer: by its launcher, with its limits, its metrics, and a log file that has a line for each session. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import manifest from "../../package.json" with { type: "json" };
 import { CONNECTIONS_MAX, type Peer, type Place, type ProxyOptions, type Route, UNLIMITED } from "./peer.ts";
 
-const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const launcher = fileURLToPath(new URL("../../bin/postern", import.meta.url));
 
 export const postern: Peer = {
   hears: "v2",
@@ -13,7 +13,7 @@ export const postern: Peer = {
   lacks: {},
   differs: "",
   warmsUp: true,
-  find: () => ({ kind: "found", program: process.execPath, version: manifest.version }),
+  find: () => ({ kind: "found", program: launcher, version: manifest.version }),
   command,
 };
 
@@ -58,5 +58,5 @@ function command({ program, directory, ports, adminPort }: Place, options: Proxy
     admin: { listen: `127.0.0.1:${adminPort}` },
   };
   writeFileSync(file, JSON.stringify(configuration, null, 2));
-  return [program, main, "serve", "-c", file];
+  return [program, "serve", "-c", file];
 }

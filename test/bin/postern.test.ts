@@ -102,6 +102,18 @@ t.test("postern and postern-bench take the Node.js in PATH when none was install
   }
 });
 
+t.test("postern has the code of Node.js in large pages while it serves, and only then", async (t) => {
+  const [directory, PATH] = [bare(t), `${fakeNode(t, "v24.0.0")}:${tools}`];
+  for (const [command, expected] of [
+    ["serve", /^--use-largepages=silent \S+main\.js serve -c x\n$/],
+    ["check", /^\S+main\.js check -c x\n$/],
+  ] as const) {
+    const child = startChild(t, [join(directory, "postern"), command, "-c", "x"], { PATH });
+    t.equal(await child.ended, 0);
+    t.match(child.stdout(), expected);
+  }
+});
+
 t.test(
   "postern and postern-bench say what is missing, and end with 2, when the only Node.js is too old",
   async (t) => {
