@@ -170,6 +170,11 @@ export class Pool {
     this.#health.checked(server.index, isWell, nowSeconds);
   }
 
+  /** Whether a session has succeeded on it since they have found it down; each is said once. */
+  takeContradiction(server: Server): boolean {
+    return this.#health.takeContradiction(server.index);
+  }
+
   isUp(server: Server, nowSeconds: number): boolean {
     return this.objection(server, nowSeconds) === null;
   }

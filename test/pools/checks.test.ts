@@ -140,6 +140,83 @@ t.test("Checks confirms at once what sessions had found", async (t) => {
   t.equal(s.isUp(0), false, "though sessions would have tried it again by now");
 });
 
+/** A server that checks have found down. */
+function down(): Scene {
+  const s = scene(1);
+  s.checks.start();
+  rounds(s, ["x", "x", "x"]);
+  return s;
+}
+
+t.test(
+  "Checks asks at once, and again, when a session succeeds on a server that it found down",
+  async (t) => {
+    const s = down();
+    s.checks.review();
+    t.equal(s.underWay, 0, "no session has");
+    s.pool.succeeded(at(s.pool, 0), s.now());
+    t.equal(s.isUp(0), false, "the word is the checks'");
+    s.checks.review();
+    t.equal(s.underWay, 1);
+    s.answer(0, null);
+    s.pass(0);
+    t.same([s.underWay, s.isUp(0)], [1, false]);
+    s.answer(0, null);
+    t.equal(s.isUp(0), true);
+    s.pass(8999);
+    t.equal(s.underWay, 0, "then as ever");
+    s.pass(2001);
+    t.equal(s.underWay, 1);
+  },
+);
+
+t.test("Checks asks at once only once when it finds the server down all the same", async (t) => {
+  const s = down();
+  for (let time = 0; time < 3; time++) {
+    s.pool.succeeded(at(s.pool, 0), s.now());
+    s.checks.review();
+    s.answer(0, "x");
+    s.checks.review();
+    s.pass(8999);
+    t.same([s.underWay, s.isUp(0)], [0, false]);
+  }
+});
+
+t.test("Checks asks again when what was under way as a session succeeded may be out of date", async (t) => {
+  const s = down();
+  s.pass(10_000);
+  s.pool.succeeded(at(s.pool, 0), s.now());
+  s.checks.review();
+  s.answer(0, "x");
+  s.pass(0);
+  t.equal(s.underWay, 1);
+  s.answer(0, null);
+  s.pass(0);
+  s.answer(0, null);
+  t.equal(s.isUp(0), true);
+  s.pool.succeeded(at(s.pool, 0), s.now());
+  s.checks.review();
+  t.equal(s.underWay, 0, "they agree by now");
+});
+
+t.test(
+  "Checks hurries for nobody when it is stopped, or the operator has taken the server down",
+  async (t) => {
+    const stopped = down();
+    void stopped.checks.stop();
+    stopped.pool.succeeded(at(stopped.pool, 0), stopped.now());
+    stopped.checks.review();
+    stopped.pass(100_000);
+    t.equal(stopped.underWay, 0);
+    const taken = down();
+    taken.pool.setOperatorState(at(taken.pool, 0), "down");
+    taken.pool.succeeded(at(taken.pool, 0), taken.now());
+    taken.checks.review();
+    taken.pass(100_000);
+    t.equal(taken.underWay, 0);
+  },
+);
+
 t.test("Checks leaves a server alone that the operator has taken down, and no other", async (t) => {
   const s = scene(2);
   s.pool.setOperatorState(at(s.pool, 0), "down");
