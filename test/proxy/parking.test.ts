@@ -139,20 +139,63 @@ t.test(
   },
 );
 
+/** It takes the connection, and goes before its greeting. */
+function drop(found: Scene): void {
+  accept(found);
+  found.upstreams.at(-1)!.hangUp();
+}
+
+/** How long a client pauses when the server that is up has failed with it. */
+const pausesMs = [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000, 8000];
+
+t.test(
+  "Session pauses for longer each time that a server fails with it that is well otherwise",
+  async (t) => {
+    const found = coming(parkingPool({}, "proxy-v2"));
+    for (const [tried, milliseconds] of pausesMs.entries()) {
+      drop(found);
+      wait(found, milliseconds - 1);
+      t.strictSame([found.session.phase, found.upstreams.length], ["parked", tried + 1]);
+      wait(found, 1);
+      t.strictSame([found.session.phase, found.upstreams.length], ["connect", tried + 2]);
+    }
+    t.equal(found.pool.isUp(found.pool.servers[0]!, 1), true);
+    accept(found);
+    found.upstreams.at(-1)!.hear(hello);
+    t.strictSame([found.client.take(), told(found)], [hello, ["served", 0]]);
+  },
+);
+
+t.test("Session lets others go while it pauses, and stands where it stood behind that", async (t) => {
+  const found = coming(parkingPool({}, "proxy-v2"));
+  drop(found);
+  const { parking } = found.session.gate;
+  const gone: string[] = [];
+  const younger = parking.enter(() => gone.push("younger"))!;
+  wait(found, 20);
+  t.strictSame([found.session.phase, gone], ["parked", ["younger"]]);
+  parking.line(younger, 0);
+  wait(found, 480);
+  t.strictSame([found.session.phase, gone], ["connect", ["younger"]]);
+  const last = parkingPool({}, "proxy-v2");
+  const alone = coming(last);
+  drop(alone);
+  t.equal(last.queue!.takeTurn(last.queue!.enter()!, 1, 10_000), true, "in other threads, too");
+});
+
 t.test("Session is not kept when servers fail with it again and again that are well otherwise", async (t) => {
   const found = coming(parkingPool({}, "proxy-v2"));
-  for (let failure = 1; failure <= 3; failure++) {
-    accept(found);
-    found.upstreams.at(-1)!.hangUp();
-    if (failure < 3) wait(found, 20);
+  for (const milliseconds of pausesMs) {
+    drop(found);
+    wait(found, milliseconds);
   }
-  t.equal(found.upstreams.length, 3);
+  drop(found);
+  t.equal(found.upstreams.length, 10);
   t.match(found.client.take(), /^421 upstream-unavailable/);
   t.strictSame(told(found), ["gone", 0]);
   const down = coming(parkingPool({}, "proxy-v2"));
   for (let failure = 1; failure <= 5; failure++) {
-    accept(down);
-    down.upstreams.at(-1)!.hangUp();
+    drop(down);
     down.pool.failed(down.pool.servers[0]!, 3);
     wait(down, 700);
   }
