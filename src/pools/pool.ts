@@ -61,15 +61,12 @@ export class Pool {
     return { places: memory, servers: keys.map(() => pieceFor(threads)), queue: Queue.allocate(threads) };
   }
 
-  /**
-   * The memory for other options: a server that stays goes on with its own. Whoever waits already is served from the line in
-   * which it stands.
-   */
+  /** The memory for other options: a server that stays goes on with its own, and whoever waits stays in the queue. */
   static extend(before: PoolOptions, memory: PoolMemory, next: PoolOptions, threads: number): PoolMemory {
     const former = new Places(before.servers, memory.places);
     const places = Places.allocate(next.servers, former);
     const servers = places.keys.map((key) => memory.servers[former.keys.indexOf(key)] ?? pieceFor(threads));
-    return { places: places.memory, servers, queue: Queue.allocate(threads) };
+    return { places: places.memory, servers, queue: memory.queue };
   }
 
   /** `thread` counts from 0; -1 is the control thread. */

@@ -3,11 +3,13 @@
  * any, a timer asks the pool's queue whose turn it is, as often as turns come; otherwise there is none. One that is to
  * pause keeps its place, and is passed by the others meanwhile.
  *
+ * It outlives configurations, as the queue does, and serves the pool that is in force.
+ *
  * Owns the line, and each client's place in the queue. What a client hears, and for how long it may stay, is its session's.
  */
 import type { Clock } from "../clock.ts";
 import type { Pool } from "../pools/pool.ts";
-import { TURN_MS } from "../pools/queue.ts";
+import { type Queue, TURN_MS } from "../pools/queue.ts";
 
 /** From a client's parking until it is served or has gone; while a server is tried for it, it keeps its place. */
 export interface Stay {
@@ -20,7 +22,9 @@ export interface Stay {
 }
 
 export class Parking {
-  readonly #pool: Pool;
+  #pool: Pool;
+  /** Those who wait stay in it where the pool keeps nobody any more; null before it ever did. */
+  #queue: Queue | null;
   readonly #clock: Clock;
   /** By ticket, the oldest first. */
   readonly #line: Stay[] = [];
@@ -28,7 +32,14 @@ export class Parking {
 
   constructor(pool: Pool, clock: Clock) {
     this.#pool = pool;
+    this.#queue = pool.queue;
     this.#clock = clock;
+  }
+
+  /** Another configuration is in force, in which the pool is this one. */
+  serve(pool: Pool): void {
+    this.#pool = pool;
+    this.#queue = pool.queue ?? this.#queue;
   }
 
   /** Whether clients wait, in any thread: who comes now comes after them. */
@@ -57,7 +68,12 @@ export class Parking {
 
   leave(stay: Stay): void {
     this.#unline(stay);
-    this.#pool.queue!.leave();
+    this.#queue!.leave();
+  }
+
+  /** Whether it is this pool that is in force. */
+  serves(pool: Pool): boolean {
+    return this.#pool === pool;
   }
 
   /** Lets those go whose turn it is. */
@@ -74,7 +90,7 @@ export class Parking {
 
   #mayGo({ ticket }: Stay): boolean {
     const room = this.#pool.room(this.#clock.seconds());
-    return this.#pool.queue!.takeTurn(ticket, room, this.#clock.milliseconds());
+    return this.#queue!.takeTurn(ticket, room, this.#clock.milliseconds());
   }
 
   /** Of those that do not pause. */
@@ -90,7 +106,7 @@ export class Parking {
   }
 
   #show(): void {
-    this.#pool.queue!.show(this.#first?.ticket ?? null);
+    this.#queue!.show(this.#first?.ticket ?? null);
     if (this.#line.length === 0) {
       clearInterval(this.#timer ?? undefined);
       this.#timer = null;

@@ -167,7 +167,7 @@ export class Search {
     this.close();
     this.#tried = null;
     const known = this.#stay;
-    const stay = known ?? parking.enter(() => this.#next("upstream-unavailable", null), pauseMs);
+    const stay = known ?? parking.enter(() => this.#goOn(), pauseMs);
     if (known !== null) parking.line(known, pauseMs);
     if (stay === null) {
       observer.unparked(session.gate, "overflow");
@@ -178,11 +178,20 @@ export class Search {
     return true;
   }
 
-  /** None where all that have failed are down by now. */
+  /** Its turn has come, and by now another configuration may be in force. */
+  #goOn(): void {
+    const session = this.#session;
+    while (session.gate.successor !== null) session.gate = session.gate.successor;
+    this.#next("upstream-unavailable", null);
+  }
+
+  /** None where all that have failed are down by now; one whose servers are no more others' holds these up. */
   #nextPauseMs(): number {
-    const { pool, clock } = this.#session.gate;
+    const { pool, parking, clock } = this.#session.gate;
     const now = clock.seconds();
-    const isPause = [...(this.#tried ?? [])].some((server) => pool.isUp(server, now));
+    const tried = [...(this.#tried ?? [])];
+    const isPause =
+      tried.length > 0 && (!parking.serves(pool) || tried.some((server) => pool.isUp(server, now)));
     return isPause ? Math.min(PAUSE_MS * 2 ** this.#pauses++, PAUSE_MS_MAX) : 0;
   }
 

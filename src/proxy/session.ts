@@ -33,7 +33,7 @@ type Ending = Pick<SessionRecord, "outcome" | "reason" | "detail">;
 
 export class Session implements Sweepable, SessionRecord {
   readonly id: string;
-  readonly gate: Gate;
+  gate: Gate;
   slot = -1;
   deadlineMs = Number.POSITIVE_INFINITY;
   peer: AddressAndPort | null = null;

@@ -2,7 +2,7 @@
 import t from "tap";
 import { Address } from "../../src/address.ts";
 import type { ParkOptions } from "../../src/pools/options.ts";
-import type { Pool } from "../../src/pools/pool.ts";
+import { Pool } from "../../src/pools/pool.ts";
 import type { Bans } from "../../src/proxy/gate.ts";
 import { defaultPark, serverAt } from "../config/fixtures.ts";
 import { aBan } from "../observe/fixtures.ts";
@@ -200,6 +200,47 @@ t.test("Session is not kept when servers fail with it again and again that are w
     wait(down, 700);
   }
   t.equal(down.session.phase, "connect", "they are not well");
+});
+
+/** A session that waits, and then another configuration, in which the pool has another server; whether it may go on there. */
+function reconfigured(isFollowed: boolean): { found: Scene; next: Pool } {
+  const { options } = parkingPool();
+  const memory = Pool.allocate(options, 1);
+  const found = parked(new Pool(options, memory, 0));
+  const other = { ...options, servers: [serverAt("192.0.2.2", 2)] };
+  const next = new Pool(other, Pool.extend(options, memory, other, 1), 0);
+  const { gate } = found.session;
+  gate.parking.serve(next);
+  if (isFollowed) gate.successor = { ...gate, pool: next };
+  return { found, next };
+}
+
+t.test(
+  "Session goes on with what is in force when its turn comes, not with what was when it came",
+  async (t) => {
+    const { found, next } = reconfigured(true);
+    wait(found, 700);
+    t.strictSame([found.session.phase, found.session.server], ["connect", "192.0.2.2:2"]);
+    accept(found);
+    found.upstreams.at(-1)!.hear(hello);
+    t.strictSame([next.sessionsOn(next.servers[0]!), found.pool.sessionsOn(found.pool.servers[0]!)], [1, 0]);
+    t.strictSame(told(found), ["served", 0]);
+    found.client.owner.onError(found.client, "ECONNRESET");
+    t.equal(next.sessionsOn(next.servers[0]!), 0);
+  },
+);
+
+t.test("Session holds nobody up when it cannot go on with what is in force", async (t) => {
+  const { found } = reconfigured(false);
+  wait(found, 20);
+  t.strictSame([found.session.phase, found.session.server], ["connect", "192.0.2.1:1"]);
+  refuse(found);
+  const gone: string[] = [];
+  found.session.gate.parking.enter(() => gone.push("younger"));
+  wait(found, 480);
+  t.strictSame([found.session.phase, gone], ["parked", ["younger"]]);
+  wait(found, 20);
+  t.equal(found.session.phase, "connect");
 });
 
 t.test("Session waits no more when the gateway is about to end", async (t) => {
