@@ -210,10 +210,13 @@ export class Pool {
     return up.length === 0 ? null : up.reduce((sum, { index }) => sum + this.#slots.room(index), 0);
   }
 
-  /** What health checks are told: whether clients are served, or kept until they can be. */
+  /** What health checks are told: whether a client is served now, or kept until it can be; or only whether a server is up. */
   isOpen(nowSeconds: number): boolean {
-    if (!this.isDown(nowSeconds)) return true;
-    return this.options.park.healthchecks === "up" && this.queue?.hasRoom === true;
+    const room = this.room(nowSeconds);
+    if (this.options.park.healthchecks === "down") return room !== null;
+    if (this.queue?.hasRoom === true) return true;
+    // Behind those who wait already nobody is served now.
+    return room !== null && room > 0 && (this.queue === null || this.queue.size === 0);
   }
 
   sessionsOn(server: Server): number {

@@ -138,3 +138,26 @@ t.test(
     t.equal(queue.takeTurn(younger, 1, 10_000), true);
   },
 );
+
+t.test("isOpen is true while a client is served or kept, or else while a server is up", async (t) => {
+  const open = (healthchecks: "up" | "down", max: number) => {
+    const options = { ...optionsOf([{ maxConnections: 1 }]), park: { ...defaultPark, max, healthchecks } };
+    const pool = new Pool(options, Pool.allocate(options, 1), 0);
+    const found = [pool.isOpen(NOW)];
+    const server = pool.pick(client(1), null, NOW) as Server;
+    found.push(pool.isOpen(NOW));
+    pool.queue?.enter();
+    found.push(pool.isOpen(NOW));
+    pool.leave(server);
+    found.push(pool.isOpen(NOW));
+    pool.failed(server, NOW);
+    found.push(pool.isOpen(NOW));
+    pool.queue?.leave();
+    return [...found, pool.isOpen(NOW)];
+  };
+  // At first; full; one waits as well; there is room for it; the server is down; nobody waits.
+  t.same(open("up", 2), [true, true, true, true, true, true]);
+  t.same(open("up", 1), [true, true, false, false, false, true]);
+  t.same(open("up", 0), [true, false, false, true, false, false]);
+  for (const max of [0, 1]) t.same(open("down", max), [true, true, true, true, false, false]);
+});
