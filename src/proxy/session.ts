@@ -176,10 +176,10 @@ export class Session implements Sweepable, SessionRecord {
     this.#handshake(nothing, () => this.#splice!.secured());
   }
 
-  /** No server can take it yet. One that has ended already does not wait. */
+  /** No server can take it yet. */
   park(timeoutMs: number): void {
     this.await("parked", timeoutMs);
-    if (this.#connection.hasEnded) this.stop();
+    this.#splice!.park();
   }
 
   /** The upstream connection is there. Returns what the upstream is to be told. */

@@ -263,3 +263,23 @@ t.test("Session waits no more when its client is banned meanwhile", async (t) =>
   t.match(found.client.take(), /^421 banned/);
   t.strictSame(told(found), ["gone", 0]);
 });
+
+t.test("Session waits no more when its client says so much that its end would not be heard", async (t) => {
+  const found = parked();
+  found.client.hear("x".repeat(16 * 1024 - 1));
+  t.equal(found.session.phase, "parked");
+  found.client.hear("x");
+  t.match(found.client.take(), /^421 upstream-unavailable/);
+  t.match(found.session, { outcome: "failed", detail: "said too much to be parked" });
+  t.strictSame(told(found), ["gone", 0]);
+  const early = coming(parkingPool());
+  early.client.hear("x".repeat(16 * 1024));
+  t.strictSame(
+    [early.session.phase, early.client.take()],
+    ["connect", ""],
+    "a server may have an answer for it",
+  );
+  refuse(early);
+  t.match(early.client.take(), /^421 upstream-unavailable/);
+  t.strictSame(told(early), ["gone", 0]);
+});
