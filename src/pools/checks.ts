@@ -49,6 +49,8 @@ export class Checks {
   /** Begins with the servers that there are, and that it does not check yet; their first checks are spread over an interval. */
   start(): void {
     const { intervalMs } = this.#pool.options.health;
+    // What checks of a configuration before have said would stand for ever.
+    if (intervalMs === 0) this.#pool.unchecked();
     if (intervalMs === 0 || this.#whenIdle !== null) return;
     for (const server of this.#pool.servers) {
       if (this.#waits.has(server) || this.#underWay.has(server)) continue;

@@ -95,6 +95,11 @@ export class Health {
     return Atomics.exchange(this.#words[server]!, CONTRADICTED, 0) !== 0;
   }
 
+  /** There are no checks any more, and so none that object. */
+  unchecked(server: number): void {
+    this.#store(server, CHECKED_DOWN, 0);
+  }
+
   /** Of its weight, what the server is given now. */
   share(server: number, nowSeconds: number): number {
     const upAt = this.#load(server, UP_AT);

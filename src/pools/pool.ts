@@ -167,6 +167,11 @@ export class Pool {
     this.#health.checked(server.index, isWell, nowSeconds);
   }
 
+  /** Nothing is checked any more. */
+  unchecked(): void {
+    for (const server of this.servers) this.#health.unchecked(server.index);
+  }
+
   /** Whether a session has succeeded on it since they have found it down; each is said once. */
   takeContradiction(server: Server): boolean {
     return this.#health.takeContradiction(server.index);

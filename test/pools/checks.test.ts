@@ -9,7 +9,8 @@ import { at, NOW, optionsOf, plain } from "./fixtures.ts";
 /** A pool of so many servers, whose checks end when the test says so. */
 function scene(servers: number, random = 0.5) {
   const options = { ...optionsOf(plain(servers)), health: defaultHealth };
-  const pool = new Pool(options, Pool.allocate(options, 1), 0);
+  const memory = Pool.allocate(options, 1);
+  const pool = new Pool(options, memory, 0);
   let nowMs = NOW * 1000;
   const waits = new Map<() => void, number>();
   const timers: Timers = {
@@ -21,22 +22,29 @@ function scene(servers: number, random = 0.5) {
   const underWay = new Map<Server, (fault: string | null) => void>();
   const heard: unknown[][] = [];
   let asked = 0;
-  const checks = new Checks(pool, {
+  const terms = {
     clock: { seconds: () => Math.floor(nowMs / 1000), milliseconds: () => nowMs },
     timers,
     random: () => random,
-    check(server, done) {
+    check(server: Server, done: (fault: string | null) => void) {
       if (underWay.has(server)) throw new Error("two at once");
       asked++;
       underWay.set(server, done);
       return () => void underWay.delete(server);
     },
-    checked: (server, fault, tookMs) => void heard.push([server.index, fault, tookMs]),
-  });
+    checked: (server: Server, fault: string | null, tookMs: number) =>
+      void heard.push([server.index, fault, tookMs]),
+  };
+  const checks = new Checks(pool, terms);
   return {
     pool,
     checks,
     heard,
+    /** Begins with another configuration, in which nothing is checked. */
+    uncheck() {
+      const next = { ...options, health: { ...defaultHealth, intervalMs: 0 } };
+      new Checks(new Pool(next, Pool.extend(options, memory, next, 1), 0), terms).start();
+    },
     get asked() {
       return asked;
     },
@@ -230,6 +238,13 @@ t.test("Checks leaves a server alone that the operator has taken down, and no ot
   s.pass(10_000);
   t.equal(s.underWay, 2);
   t.equal(s.isUp(0), true);
+});
+
+t.test("Checks holds no server down that it found down when there was an interval", async (t) => {
+  const s = down();
+  await s.checks.stop();
+  s.uncheck();
+  t.same([s.isUp(0), s.underWay], [true, 0]);
 });
 
 t.test("Checks begins no more when it is stopped, and waits for those under way", async (t) => {
