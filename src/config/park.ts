@@ -21,6 +21,8 @@ export const park = z
     healthchecks: z
       .enum(["up", "down"])
       .prefault("up")
-      .describe("What health checks are told while no server is up, but more clients would be kept."),
+      .describe(
+        "What health checks are told while no server is up and clients are kept. up: that, until no more would be. down: that none is.",
+      ),
   })
   .describe("Clients are kept, connected and not greeted, while no server is up or all are full.");

@@ -4,6 +4,10 @@
  * Each server has its own rounds, a little off the beat, and never a second check while one is under way. A verdict that
  * agrees with what is known of a server confirms it at once: so a server that sessions have given up for a while stays
  * down when a check fails too. One that disagrees has to be heard `rise` or `fall` times in a row.
+ *
+ * Where a session succeeds on a server that checks have found down, it is asked at once, and again without a wait for as
+ * long as it is found well and does not count as up yet: clients may be waiting for that. It is the checks' word all the
+ * same, as they may look for more than sessions do, or at something else.
  */
 import type { Cancel, Clock, Timers } from "../clock.ts";
 import type { Pool, Server } from "./pool.ts";
@@ -31,6 +35,8 @@ export class Checks {
   readonly #dissents: number[] = [];
   /** Takes the next check of a server back. */
   readonly #waits = new Map<Server, Cancel>();
+  /** Those that are not waited for when they are to be asked next. */
+  readonly #urgent = new WeakSet<Server>();
   /** Breaks off those that are under way. */
   readonly #underWay = new Map<Server, Cancel>();
   #whenIdle: (() => void) | null = null;
@@ -43,11 +49,26 @@ export class Checks {
   /** Begins with the servers that there are, and that it does not check yet; their first checks are spread over an interval. */
   start(): void {
     const { intervalMs } = this.#pool.options.health;
+    // What checks of a configuration before have said would stand for ever.
+    if (intervalMs === 0) this.#pool.unchecked();
     if (intervalMs === 0 || this.#whenIdle !== null) return;
     for (const server of this.#pool.servers) {
       if (this.#waits.has(server) || this.#underWay.has(server)) continue;
       this.#dissents[server.index] = 0;
       this.#await(server, intervalMs * this.#terms.random());
+    }
+  }
+
+  /** Asks those servers at once on which sessions have succeeded against the checks' word. */
+  review(): void {
+    for (const server of this.#pool.servers) {
+      if (!this.#pool.takeContradiction(server)) continue;
+      this.#urgent.add(server);
+      // What is under way may have begun before the server was back: it comes to its end first.
+      if (!this.#waits.has(server) || this.#whenIdle !== null) continue;
+      this.#waits.get(server)!();
+      this.#waits.delete(server);
+      this.#ask(server);
     }
   }
 
@@ -80,6 +101,7 @@ export class Checks {
   }
 
   #ask(server: Server): void {
+    const isUrgent = this.#urgent.delete(server);
     if (this.#pool.operatorState(server) === "down") return this.#awaitNext(server);
     const { check, clock } = this.#terms;
     const startedMs = clock.milliseconds();
@@ -87,6 +109,8 @@ export class Checks {
       this.#underWay.delete(server);
       this.#judge(server, fault === null);
       this.#terms.checked(server, fault, clock.milliseconds() - startedMs);
+      const isToGoOn = isUrgent && fault === null && !this.#pool.isWell(server, clock.seconds());
+      if (isToGoOn) this.#urgent.add(server);
       this.#awaitNext(server);
     });
     this.#underWay.set(server, cancel);
@@ -95,7 +119,8 @@ export class Checks {
   #awaitNext(server: Server): void {
     if (this.#whenIdle !== null) return this.#rest();
     const { intervalMs } = this.#pool.options.health;
-    this.#await(server, intervalMs * (1 + JITTER * (2 * this.#terms.random() - 1)));
+    const jitter = 1 + JITTER * (2 * this.#terms.random() - 1);
+    this.#await(server, this.#urgent.has(server) ? 0 : intervalMs * jitter);
   }
 
   #judge(server: Server, isWell: boolean): void {

@@ -4,7 +4,8 @@
  *
  * - Sessions: a server that fails them counts as down for a while, and for twice as long each time that it comes back only
  *   to fail again. A session that succeeds ends that at once.
- * - Checks, until they say otherwise; when they do, they end what sessions had said as well.
+ * - Checks, until they say otherwise; when they do, they end what sessions had said as well. A session that succeeds all
+ *   the same is a reason to check at once.
  * - The operator.
  *
  * What two threads learn in the same instant may count as one.
@@ -32,6 +33,8 @@ const SUSPECT = 2;
 const CHECKED_DOWN = 3;
 /** The operator's word, by its place in `operatorStates`. */
 const OPERATOR = 4;
+/** 1: a session has succeeded on it although the checks have found it down. */
+const CONTRADICTED = 5;
 
 /**
  * What the operator wants with a server.
@@ -47,7 +50,7 @@ export type OperatorState = (typeof operatorStates)[number];
 export type Objection = "operator" | "checks" | "sessions";
 
 export class Health {
-  static readonly WORDS = 5;
+  static readonly WORDS = 6;
   readonly #words: readonly Int32Array[];
 
   /** `words` has `WORDS` for each server, at least. */
@@ -87,6 +90,16 @@ export class Health {
     if (isWell && !wasWell) this.#store(server, UP_AT, nowSeconds);
   }
 
+  /** Whether a session has succeeded although the checks have found it down; each is said once. */
+  takeContradiction(server: number): boolean {
+    return Atomics.exchange(this.#words[server]!, CONTRADICTED, 0) !== 0;
+  }
+
+  /** There are no checks any more, and so none that object. */
+  unchecked(server: number): void {
+    this.#store(server, CHECKED_DOWN, 0);
+  }
+
   /** Of its weight, what the server is given now. */
   share(server: number, nowSeconds: number): number {
     const upAt = this.#load(server, UP_AT);
@@ -114,6 +127,7 @@ export class Health {
 
   succeeded(server: number, nowSeconds: number): void {
     if (this.#load(server, SUSPECT) !== 0) this.#store(server, SUSPECT, 0);
+    if (this.#load(server, CHECKED_DOWN) !== 0) this.#store(server, CONTRADICTED, 1);
     if (this.#load(server, FAILURES) === 0) return;
     this.#store(server, FAILURES, 0);
     if (this.#isMarked(server, nowSeconds)) this.#store(server, UP_AT, nowSeconds);

@@ -66,7 +66,7 @@ export interface ParkOptions {
   readonly timeoutMs: number;
   /** So many at the same time, over all threads; 0: none. */
   readonly max: number;
-  /** What health checks are told while no server is up, but clients are still kept. */
+  /** What health checks are told: `up` while clients are served or kept, `down` as soon as no server is up. */
   readonly healthchecks: "up" | "down";
 }
 

@@ -61,15 +61,12 @@ export class Pool {
     return { places: memory, servers: keys.map(() => pieceFor(threads)), queue: Queue.allocate(threads) };
   }
 
-  /**
-   * The memory for other options: a server that stays goes on with its own. Whoever waits already is served from the line in
-   * which it stands.
-   */
+  /** The memory for other options: a server that stays goes on with its own, and whoever waits stays in the queue. */
   static extend(before: PoolOptions, memory: PoolMemory, next: PoolOptions, threads: number): PoolMemory {
     const former = new Places(before.servers, memory.places);
     const places = Places.allocate(next.servers, former);
     const servers = places.keys.map((key) => memory.servers[former.keys.indexOf(key)] ?? pieceFor(threads));
-    return { places: places.memory, servers, queue: Queue.allocate(threads) };
+    return { places: places.memory, servers, queue: memory.queue };
   }
 
   /** `thread` counts from 0; -1 is the control thread. */
@@ -170,6 +167,16 @@ export class Pool {
     this.#health.checked(server.index, isWell, nowSeconds);
   }
 
+  /** Nothing is checked any more. */
+  unchecked(): void {
+    for (const server of this.servers) this.#health.unchecked(server.index);
+  }
+
+  /** Whether a session has succeeded on it since they have found it down; each is said once. */
+  takeContradiction(server: Server): boolean {
+    return this.#health.takeContradiction(server.index);
+  }
+
   isUp(server: Server, nowSeconds: number): boolean {
     return this.objection(server, nowSeconds) === null;
   }
@@ -208,10 +215,13 @@ export class Pool {
     return up.length === 0 ? null : up.reduce((sum, { index }) => sum + this.#slots.room(index), 0);
   }
 
-  /** What health checks are told: whether clients are served, or kept until they can be. */
+  /** What health checks are told: whether a client is served now, or kept until it can be; or only whether a server is up. */
   isOpen(nowSeconds: number): boolean {
-    if (!this.isDown(nowSeconds)) return true;
-    return this.options.park.healthchecks === "up" && this.queue?.hasRoom === true;
+    const room = this.room(nowSeconds);
+    if (this.options.park.healthchecks === "down") return room !== null;
+    if (this.queue?.hasRoom === true) return true;
+    // Behind those who wait already nobody is served now.
+    return room !== null && room > 0 && (this.queue === null || this.queue.size === 0);
   }
 
   sessionsOn(server: Server): number {

@@ -45,6 +45,8 @@ export interface Gate {
   readonly clock: Clock;
   readonly sessions: Sessions;
   readonly observer: Observer;
+  /** Behind which a client goes on that waits, once another configuration is in force; null: behind this one. */
+  successor: Gate | null;
 }
 
 /** Who is banned, as one thread asks for it. */

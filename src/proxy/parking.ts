@@ -1,6 +1,9 @@
 /**
  * The parked of one thread and pool: clients that no server can take now, in the order of their tickets. While there are
- * any, a timer asks the pool's queue whose turn it is, as often as turns come; otherwise there is none.
+ * any, a timer asks the pool's queue whose turn it is, as often as turns come; otherwise there is none. One that is to
+ * pause keeps its place, and is passed by the others meanwhile.
+ *
+ * It outlives configurations, as the queue does, and serves the pool that is in force.
  *
  * Owns the line, and each client's place in the queue. What a client hears, and for how long it may stay, is its session's.
  */
@@ -12,12 +15,16 @@ import { type Queue, TURN_MS } from "../pools/queue.ts";
 export interface Stay {
   readonly ticket: number;
   readonly sinceMs: number;
+  /** No turn is its own before that. */
+  notBeforeMs: number;
   /** Its turn: it may try a server, and has left the line. */
   readonly go: () => void;
 }
 
 export class Parking {
-  readonly #pool: Pool;
+  #pool: Pool;
+  /** Those who wait stay in it where the pool keeps nobody any more; null before it ever did. */
+  #queue: Queue | null;
   readonly #clock: Clock;
   /** By ticket, the oldest first. */
   readonly #line: Stay[] = [];
@@ -25,7 +32,14 @@ export class Parking {
 
   constructor(pool: Pool, clock: Clock) {
     this.#pool = pool;
+    this.#queue = pool.queue;
     this.#clock = clock;
+  }
+
+  /** Another configuration is in force, in which the pool is this one. */
+  serve(pool: Pool): void {
+    this.#pool = pool;
+    this.#queue = pool.queue ?? this.#queue;
   }
 
   /** Whether clients wait, in any thread: who comes now comes after them. */
@@ -34,17 +48,19 @@ export class Parking {
   }
 
   /** Null: no more are kept. */
-  enter(go: () => void): Stay | null {
+  enter(go: () => void, pauseMs = 0): Stay | null {
     const ticket = this.#pool.queue?.enter() ?? null;
     if (ticket === null) return null;
     if ((this.#pool.room(this.#clock.seconds()) ?? 0) > 0) this.#pool.queue!.bringTurn();
-    const stay = { ticket, sinceMs: this.#clock.milliseconds(), go };
-    this.line(stay);
+    const now = this.#clock.milliseconds();
+    const stay = { ticket, sinceMs: now, notBeforeMs: now, go };
+    this.line(stay, pauseMs);
     return stay;
   }
 
   /** One whose turn brought nothing stands where it stood. */
-  line(stay: Stay): void {
+  line(stay: Stay, pauseMs: number): void {
+    stay.notBeforeMs = this.#clock.milliseconds() + pauseMs;
     const before = this.#line.findLastIndex(({ ticket }) => ((ticket - stay.ticket) | 0) < 0);
     this.#line.splice(before + 1, 0, stay);
     this.#show();
@@ -52,24 +68,35 @@ export class Parking {
 
   leave(stay: Stay): void {
     this.#unline(stay);
-    this.#pool.queue!.leave();
+    this.#queue!.leave();
+  }
+
+  /** Whether it is this pool that is in force. */
+  serves(pool: Pool): boolean {
+    return this.#pool === pool;
   }
 
   /** Lets those go whose turn it is. */
   look(): void {
-    const { queue } = this.#pool;
+    this.#show();
     // At most once for each: those that are back already need not go again.
-    for (let left = this.#line.length; left > 0 && this.#mayGo(queue!); left--) {
-      const stay = this.#line[0]!;
-      this.#unline(stay);
-      stay.go();
+    for (let left = this.#line.length; left > 0; left--) {
+      const first = this.#first;
+      if (first === undefined || !this.#mayGo(first)) return;
+      this.#unline(first);
+      first.go();
     }
   }
 
-  #mayGo(queue: Queue): boolean {
-    const [first] = this.#line;
+  #mayGo({ ticket }: Stay): boolean {
     const room = this.#pool.room(this.#clock.seconds());
-    return first !== undefined && queue.takeTurn(first.ticket, room, this.#clock.milliseconds());
+    return this.#queue!.takeTurn(ticket, room, this.#clock.milliseconds());
+  }
+
+  /** Of those that do not pause. */
+  get #first(): Stay | undefined {
+    const now = this.#clock.milliseconds();
+    return this.#line.find(({ notBeforeMs }) => notBeforeMs <= now);
   }
 
   #unline(stay: Stay): void {
@@ -79,9 +106,8 @@ export class Parking {
   }
 
   #show(): void {
-    const [first] = this.#line;
-    this.#pool.queue!.show(first?.ticket ?? null);
-    if (first === undefined) {
+    this.#queue!.show(this.#first?.ticket ?? null);
+    if (this.#line.length === 0) {
       clearInterval(this.#timer ?? undefined);
       this.#timer = null;
     } else this.#timer ??= setInterval(() => this.look(), TURN_MS).unref();

@@ -22,10 +22,17 @@ const OUR_OWN_FAULTS: ReadonlySet<string | null> = new Set([
 ]);
 
 /**
- * So often a server may fail with a client and count as up all the same, before that client is not kept any more: else
- * one that makes servers fail would do it again and again, with all the others behind it.
+ * A client with which servers fail that count as up all the same pauses before it tries again, and the others go: it may
+ * be its doing. As long as an attempt while nothing is up, then twice as long each time.
  */
-const BLAMES_MAX = 3;
+const PAUSE_MS = 500;
+const PAUSE_MS_MAX = 8000;
+
+/**
+ * So many pauses take 47.5 s. By then checks have found out, by default, whether it is the server: three of them fail
+ * within 33 s. If they have not, the client is not kept any more, as one that makes servers fail would go on with that.
+ */
+const PAUSES_MAX = 9;
 
 export class Search {
   readonly #session: Session;
@@ -38,7 +45,7 @@ export class Search {
   #startedMs = 0;
   /** Those that have failed; null while all goes well. */
   #tried: Set<Server> | null = null;
-  #blames = 0;
+  #pauses = 0;
   /** While it waits for a server, and while one is tried for it then. */
   #stay: Stay | null = null;
 
@@ -144,25 +151,24 @@ export class Search {
     const { client, gate } = this.#session;
     const { pool, clock } = gate;
     const server = this.#server!;
-    const now = clock.seconds();
     this.#tried ??= new Set();
     this.#tried.add(server);
     const isTold = this.#isReached && pool.options.identity !== "none";
-    if (isTold) pool.failedWith(server, client!.address, now);
-    else if (!OUR_OWN_FAULTS.has(detail)) pool.failed(server, now);
-    if (isTold && pool.isUp(server, now)) this.#blames++;
+    if (isTold) pool.failedWith(server, client!.address, clock.seconds());
+    else if (!OUR_OWN_FAULTS.has(detail)) pool.failed(server, clock.seconds());
   }
 
   /** Waits for a server, where it stood if it has waited before; false: it may not. */
   #park(): boolean {
     const session = this.#session;
     const { pool, parking, sessions, clock, observer } = session.gate;
-    if (pool.queue === null || sessions.isDraining || this.#blames >= BLAMES_MAX) return false;
+    const pauseMs = this.#nextPauseMs();
+    if (pool.queue === null || sessions.isDraining || this.#pauses > PAUSES_MAX) return false;
     this.close();
     this.#tried = null;
     const known = this.#stay;
-    const stay = known ?? parking.enter(() => this.#next("upstream-unavailable", null));
-    if (known !== null) parking.line(known);
+    const stay = known ?? parking.enter(() => this.#goOn(), pauseMs);
+    if (known !== null) parking.line(known, pauseMs);
     if (stay === null) {
       observer.unparked(session.gate, "overflow");
       return false;
@@ -170,6 +176,23 @@ export class Search {
     this.#stay = stay;
     session.park(stay.sinceMs + pool.options.park.timeoutMs - clock.milliseconds());
     return true;
+  }
+
+  /** Its turn has come, and by now another configuration may be in force. */
+  #goOn(): void {
+    const session = this.#session;
+    while (session.gate.successor !== null) session.gate = session.gate.successor;
+    this.#next("upstream-unavailable", null);
+  }
+
+  /** None where all that have failed are down by now; one whose servers are no more others' holds these up. */
+  #nextPauseMs(): number {
+    const { pool, parking, clock } = this.#session.gate;
+    const now = clock.seconds();
+    const tried = [...(this.#tried ?? [])];
+    const isPause =
+      tried.length > 0 && (!parking.serves(pool) || tried.some((server) => pool.isUp(server, now)));
+    return isPause ? Math.min(PAUSE_MS * 2 ** this.#pauses++, PAUSE_MS_MAX) : 0;
   }
 
   #endStay(outcome: ParkOutcome): void {

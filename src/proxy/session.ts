@@ -33,7 +33,7 @@ type Ending = Pick<SessionRecord, "outcome" | "reason" | "detail">;
 
 export class Session implements Sweepable, SessionRecord {
   readonly id: string;
-  readonly gate: Gate;
+  gate: Gate;
   slot = -1;
   deadlineMs = Number.POSITIVE_INFINITY;
   peer: AddressAndPort | null = null;
@@ -171,10 +171,10 @@ export class Session implements Sweepable, SessionRecord {
     this.#handshake(nothing, () => this.#splice!.secured());
   }
 
-  /** No server can take it yet. One that has ended already does not wait. */
+  /** No server can take it yet. */
   park(timeoutMs: number): void {
     this.await("parked", timeoutMs);
-    if (this.#connection.hasEnded) this.stop();
+    this.#splice!.park();
   }
 
   /** The upstream connection is there. Returns what the upstream is to be told. */

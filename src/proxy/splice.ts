@@ -14,7 +14,10 @@ import { nothing } from "../lines.ts";
 import type { Connection, ConnectionOwner } from "../wire/wire.ts";
 import type { Session } from "./session.ts";
 
-/** Held for an early client at most, then it is not read from: a ClientHello, or some commands, fit many times. */
+/**
+ * Held for an early client at most, then it is not read from: a ClientHello, or some commands, fit many times. It is not parked
+ * then, since nobody would see that it leaves its place.
+ */
 const HELD_BYTES_MAX = 16 * 1024;
 
 const EMPTY = Buffer.alloc(0);
@@ -56,6 +59,12 @@ export class Splice implements ConnectionOwner {
     if (greeting === null) this.#release();
     else this.#fromUpstream(greeting);
     if (!this.#client.isPending) this.#upstream?.start();
+  }
+
+  /** No server can take the client yet. One that has ended does not wait, nor one whose end could not be heard. */
+  park(): void {
+    if (this.#client.hasEnded) this.#session.stop();
+    else if (this.#isHeldFull) this.#session.fail("upstream-unavailable", "said too much to be parked");
   }
 
   /** The client has begun TLS, and is heard again. */
@@ -151,7 +160,12 @@ export class Splice implements ConnectionOwner {
   #hold(bytes: Uint8Array): void {
     if (this.#session.gate.refusesEarlyTalk) return this.#session.refuse("early-talk");
     this.#held = Buffer.concat([this.#held!, bytes]);
-    if (this.#held.length >= HELD_BYTES_MAX) this.#client.stop();
+    if (this.#isHeldFull) this.#client.stop();
+    if (this.#session.phase === "parked") this.park();
+  }
+
+  get #isHeldFull(): boolean {
+    return this.#held !== null && this.#held.length >= HELD_BYTES_MAX;
   }
 
   #release(): void {

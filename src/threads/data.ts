@@ -4,8 +4,8 @@
  * thread in messages.
  *
  * A configuration comes into force in two steps. All that can fail is prepared beside the one in force; then it is
- * committed, or forgotten. A session goes on with the gate that it came through. What is told of it goes where the newest
- * configuration says.
+ * committed, or forgotten. A session goes on with the gate that it came through, unless it waits for a server. What is told
+ * of it goes where the newest configuration says.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../clock.ts";
@@ -22,13 +22,19 @@ import type { TlsMaterial } from "../tls/keeper.ts";
 import { type CertificateOptions, Certificates } from "../wire/certificates.ts";
 import { chooseWire } from "../wire/choose.ts";
 import { Doors } from "./doors.ts";
-import { makeGates } from "./gates.ts";
+import { type Generation, makeGates, relieve } from "./gates.ts";
 import type { Plan, ThreadData, ToControl, ToData } from "./messages.ts";
 import { counterShape } from "./registry.ts";
 import { bansOf } from "./shared.ts";
 
 /** How often the control thread is told what was seen of misbehaving clients. */
 const SIGNAL_MS = 1000;
+
+interface Prepared {
+  readonly configuration: Configuration;
+  readonly bans: EnforcedBans;
+  readonly generation: Generation;
+}
 
 class DataThread {
   readonly #thread: number;
@@ -48,7 +54,9 @@ class DataThread {
   /** Null before there were any. */
   #certificates: Certificates | null = null;
   /** What is prepared. */
-  #next: { readonly configuration: Configuration; readonly bans: EnforcedBans } | null = null;
+  #next: Prepared | null = null;
+  /** What is in force; null before there is anything. */
+  #generation: Generation | null = null;
 
   constructor({ plan, thread, backlog, inherited }: ThreadData, post: (message: ToControl) => void) {
     const { configuration, memory } = plan;
@@ -101,7 +109,7 @@ class DataThread {
     const { configuration, places, memory, endpoints, tls } = plan;
     if (tls !== null) this.#certificates ??= new Certificates(certificateOptions(tls));
     const bans = bansOf(configuration, memory);
-    const gates = makeGates(configuration, {
+    const generation = makeGates(configuration, {
       memory,
       places,
       thread: this.#thread,
@@ -111,22 +119,25 @@ class DataThread {
       clock: systemClock,
       sessions: this.#sessions,
       observer: this.#observer,
+      former: this.#generation,
     });
-    const prepared = await this.#doors.prepare(gates, endpoints);
+    const prepared = await this.#doors.prepare(generation.gates, endpoints);
     if (!prepared.ok) {
       const { listener, message } = prepared;
       return this.#post({ type: "unbound", number, listener, message });
     }
-    this.#next = { configuration, bans };
+    this.#next = { configuration, bans, generation };
     this.#post({ type: "prepared", number, endpoints: prepared.endpoints, wire: this.#wire.name });
   }
 
   #commit(): void {
     if (this.#next === null) return;
-    const { configuration, bans } = this.#next;
+    const { configuration, bans, generation } = this.#next;
     const { log, hostname, crowdsec } = configuration;
     this.#next = null;
     this.#doors.commit();
+    if (this.#generation !== null) relieve(this.#generation, generation);
+    this.#generation = generation;
     this.#post({ type: "open", descriptors: this.#doors.descriptors });
     this.#bans = bans;
     this.#log.level = log.level;

@@ -1,4 +1,8 @@
-/** Builds one thread's gates: here a listener is handed its dialogue, its limits, its pool, and the papers for TLS. */
+/**
+ * Builds one thread's gates: here a listener is handed its dialogue, its limits, its pool, and the papers for TLS; and where
+ * other gates come in their place, those who wait for a server are handed on.
+ */
+import { isDeepStrictEqual } from "node:util";
 import { Networks } from "../address.ts";
 import type { Clock } from "../clock.ts";
 import type { Configuration } from "../config/options.ts";
@@ -31,19 +35,34 @@ export interface GateParts {
   readonly clock: Clock;
   readonly sessions: Sessions;
   readonly observer: Observer;
+  /** What is in force; null: this is the first. */
+  readonly former: Generation | null;
 }
 
-export function makeGates(configuration: Configuration, parts: GateParts): Gate[] {
+/** All that one configuration has made in a thread. */
+export interface Generation {
+  readonly gates: readonly Gate[];
+  readonly pools: readonly Pool[];
+  /** By the pools' names. */
+  readonly parkings: ReadonlyMap<string, Parking>;
+}
+
+export function makeGates(configuration: Configuration, parts: GateParts): Generation {
   const { hostname, maxConnections, listeners, limits } = configuration;
-  const { memory, places, thread, certificates, ...shared } = parts;
+  const { memory, places, thread, certificates, former, ...shared } = parts;
   const table = new Table(memory.table, thread);
   const total = new Total(memory.total, thread, maxConnections);
   const pools = configuration.pools.map((options, index) => new Pool(options, memory.pools[index]!, thread));
-  const parkings = pools.map((pool) => new Parking(pool, parts.clock));
+  const parkings = new Map(
+    pools.map((pool) => {
+      const { name } = pool.options;
+      return [name, former?.parkings.get(name) ?? new Parking(pool, parts.clock)];
+    }),
+  );
   const upstreamTls = configuration.pools.map(({ tls }) =>
     tls.mode === "off" ? null : { side: "client" as const, trust: new Trust(tls) },
   );
-  return listeners.map((options) => {
+  const gates = listeners.map((options): Gate => {
     const { proxy, tls, smtp } = options;
     const at = pools.findIndex((pool) => pool.options.name === options.pool);
     const pool = pools[at]!;
@@ -63,12 +82,29 @@ export function makeGates(configuration: Configuration, parts: GateParts): Gate[
       refusesEarlyTalk: dialogue !== null && smtp.earlyTalk === "refuse",
       limiter: new Limiter(table, limits[options.limits]!, scope),
       pool,
-      parking: parkings[at]!,
+      parking: parkings.get(options.pool)!,
       poolIndex: places.pools.get(options.pool)!,
       total,
+      successor: null,
       ...shared,
     };
   });
+  return { gates, pools, parkings };
+}
+
+/** The next one is in force: whoever waits for a server goes on behind its gates. */
+export function relieve({ gates }: Generation, next: Generation): void {
+  for (const pool of next.pools) next.parkings.get(pool.options.name)!.serve(pool);
+  for (const gate of gates) gate.successor = next.gates.find((other) => mayFollow(gate, other)) ?? null;
+}
+
+/** Whether a client that came through the one may go on behind the other: what is heard of it was settled as it came. */
+function mayFollow(gate: Gate, next: Gate): boolean {
+  const settled = ({ options, pool }: Gate) => {
+    const { name, protocol, tls } = options;
+    return [name, protocol, tls, options.pool, loginNeedsTls(options, pool.options)];
+  };
+  return isDeepStrictEqual(settled(gate), settled(next));
 }
 
 /** Whose a client's STARTTLS is, in the dialogue's words. */

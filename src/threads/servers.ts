@@ -18,7 +18,10 @@ import type { Wire } from "../wire/wire.ts";
 import { dialogueOf } from "./gates.ts";
 import { Names } from "./names.ts";
 
-/** How soon it is noticed what sessions have found out: well below the 15 s for which a server counts as down then. */
+/**
+ * How soon it is noticed what sessions have found out: well below the 15 s for which a server counts as down then, and soon
+ * enough for those who are parked until checks find their server well again.
+ */
 const LOOK_MS = 1000;
 
 /** A server that is well answers in a moment, and one that is not hears no goodbye anyway. */
@@ -101,7 +104,10 @@ export class Servers implements ServerActions {
   start(): void {
     this.#names.start();
     for (const checks of this.#checks) checks.start();
-    this.#looks = setInterval(() => this.#look(), LOOK_MS).unref();
+    this.#looks = setInterval(() => {
+      for (const checks of this.#checks) checks.review();
+      this.#look();
+    }, LOOK_MS).unref();
   }
 
   /** No more checks; resolves when those under way have come to their end, or had time for it. */

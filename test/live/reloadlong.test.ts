@@ -92,7 +92,7 @@ function faulty(gateway: Gateway) {
   return events(gateway, "session").filter(({ outcome }) => outcome !== "closed");
 }
 
-t.test("fifty reloads under 1,500 sessions fail none of them, and none that lasts", async (t) => {
+t.test("fifty reloads under 600 sessions fail none of them, and none that lasts", async (t) => {
   const { gateway, file, idle, send, stream } = await prepare(t);
   const [idling, sending] = [await several(idle), await several(send)];
   for (let turn = 1; turn <= RELOADS; turn++) {
@@ -111,7 +111,7 @@ t.test("fifty reloads under 1,500 sessions fail none of them, and none that last
   t.same(faulty(gateway), []);
 });
 
-t.test("ten take-overs under 1,500 sessions fail none of them, and none that lasts", async (t) => {
+t.test("ten take-overs under 600 sessions fail none of them, and none that lasts", async (t) => {
   const { gateway: first, file, idle, send, stream } = await prepare(t);
   const gateways = [first];
   const lasting = await several(idle);

@@ -9,7 +9,8 @@ import { at, NOW, optionsOf, plain } from "./fixtures.ts";
 /** A pool of so many servers, whose checks end when the test says so. */
 function scene(servers: number, random = 0.5) {
   const options = { ...optionsOf(plain(servers)), health: defaultHealth };
-  const pool = new Pool(options, Pool.allocate(options, 1), 0);
+  const memory = Pool.allocate(options, 1);
+  const pool = new Pool(options, memory, 0);
   let nowMs = NOW * 1000;
   const waits = new Map<() => void, number>();
   const timers: Timers = {
@@ -21,22 +22,29 @@ function scene(servers: number, random = 0.5) {
   const underWay = new Map<Server, (fault: string | null) => void>();
   const heard: unknown[][] = [];
   let asked = 0;
-  const checks = new Checks(pool, {
+  const terms = {
     clock: { seconds: () => Math.floor(nowMs / 1000), milliseconds: () => nowMs },
     timers,
     random: () => random,
-    check(server, done) {
+    check(server: Server, done: (fault: string | null) => void) {
       if (underWay.has(server)) throw new Error("two at once");
       asked++;
       underWay.set(server, done);
       return () => void underWay.delete(server);
     },
-    checked: (server, fault, tookMs) => void heard.push([server.index, fault, tookMs]),
-  });
+    checked: (server: Server, fault: string | null, tookMs: number) =>
+      void heard.push([server.index, fault, tookMs]),
+  };
+  const checks = new Checks(pool, terms);
   return {
     pool,
     checks,
     heard,
+    /** Begins with another configuration, in which nothing is checked. */
+    uncheck() {
+      const next = { ...options, health: { ...defaultHealth, intervalMs: 0 } };
+      new Checks(new Pool(next, Pool.extend(options, memory, next, 1), 0), terms).start();
+    },
     get asked() {
       return asked;
     },
@@ -140,6 +148,83 @@ t.test("Checks confirms at once what sessions had found", async (t) => {
   t.equal(s.isUp(0), false, "though sessions would have tried it again by now");
 });
 
+/** A server that checks have found down. */
+function down(): Scene {
+  const s = scene(1);
+  s.checks.start();
+  rounds(s, ["x", "x", "x"]);
+  return s;
+}
+
+t.test(
+  "Checks asks at once, and again, when a session succeeds on a server that it found down",
+  async (t) => {
+    const s = down();
+    s.checks.review();
+    t.equal(s.underWay, 0, "no session has");
+    s.pool.succeeded(at(s.pool, 0), s.now());
+    t.equal(s.isUp(0), false, "the word is the checks'");
+    s.checks.review();
+    t.equal(s.underWay, 1);
+    s.answer(0, null);
+    s.pass(0);
+    t.same([s.underWay, s.isUp(0)], [1, false]);
+    s.answer(0, null);
+    t.equal(s.isUp(0), true);
+    s.pass(8999);
+    t.equal(s.underWay, 0, "then as ever");
+    s.pass(2001);
+    t.equal(s.underWay, 1);
+  },
+);
+
+t.test("Checks asks at once only once when it finds the server down all the same", async (t) => {
+  const s = down();
+  for (let time = 0; time < 3; time++) {
+    s.pool.succeeded(at(s.pool, 0), s.now());
+    s.checks.review();
+    s.answer(0, "x");
+    s.checks.review();
+    s.pass(8999);
+    t.same([s.underWay, s.isUp(0)], [0, false]);
+  }
+});
+
+t.test("Checks asks again when what was under way as a session succeeded may be out of date", async (t) => {
+  const s = down();
+  s.pass(10_000);
+  s.pool.succeeded(at(s.pool, 0), s.now());
+  s.checks.review();
+  s.answer(0, "x");
+  s.pass(0);
+  t.equal(s.underWay, 1);
+  s.answer(0, null);
+  s.pass(0);
+  s.answer(0, null);
+  t.equal(s.isUp(0), true);
+  s.pool.succeeded(at(s.pool, 0), s.now());
+  s.checks.review();
+  t.equal(s.underWay, 0, "they agree by now");
+});
+
+t.test(
+  "Checks hurries for nobody when it is stopped, or the operator has taken the server down",
+  async (t) => {
+    const stopped = down();
+    void stopped.checks.stop();
+    stopped.pool.succeeded(at(stopped.pool, 0), stopped.now());
+    stopped.checks.review();
+    stopped.pass(100_000);
+    t.equal(stopped.underWay, 0);
+    const taken = down();
+    taken.pool.setOperatorState(at(taken.pool, 0), "down");
+    taken.pool.succeeded(at(taken.pool, 0), taken.now());
+    taken.checks.review();
+    taken.pass(100_000);
+    t.equal(taken.underWay, 0);
+  },
+);
+
 t.test("Checks leaves a server alone that the operator has taken down, and no other", async (t) => {
   const s = scene(2);
   s.pool.setOperatorState(at(s.pool, 0), "down");
@@ -153,6 +238,13 @@ t.test("Checks leaves a server alone that the operator has taken down, and no ot
   s.pass(10_000);
   t.equal(s.underWay, 2);
   t.equal(s.isUp(0), true);
+});
+
+t.test("Checks holds no server down that it found down when there was an interval", async (t) => {
+  const s = down();
+  await s.checks.stop();
+  s.uncheck();
+  t.same([s.isUp(0), s.underWay], [true, 0]);
 });
 
 t.test("Checks begins no more when it is stopped, and waits for those under way", async (t) => {

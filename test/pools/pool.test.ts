@@ -1,7 +1,7 @@
 /** Which servers may be chosen: those up, backups, the full ones, those down; and that threads see the same. */
 import t from "tap";
 import { Pool, type Server } from "../../src/pools/pool.ts";
-import { serverAt } from "../config/fixtures.ts";
+import { defaultPark, serverAt } from "../config/fixtures.ts";
 import { at, client, NOW, optionsOf, picks, placeOf, plain, poolOf } from "./fixtures.ts";
 
 /** Where one client is sent, failure by failure, until there is no server. */
@@ -118,4 +118,46 @@ t.test("a server that stays in the pool keeps its sessions and its state, wherev
     [0, true],
     [1, false],
   ]);
+});
+
+t.test(
+  "who waits for a pool that stays keeps place and order, and is forgotten with its thread",
+  async (t) => {
+    const before = { ...optionsOf(plain(1)), park: { ...defaultPark, max: 2 } };
+    const memory = Pool.allocate(before, 2);
+    const former = new Pool(before, memory, 0).queue!;
+    const older = former.enter()!;
+    former.show(older);
+    const after = Pool.extend(before, memory, before, 2);
+    const [control, queue] = [new Pool(before, after, -1), new Pool(before, after, 1).queue!];
+    const younger = queue.enter()!;
+    t.same([queue.size, queue.enter()], [2, null]);
+    t.equal(queue.takeTurn(younger, 1, 10_000), false, "the older one is first");
+    control.reclaim(0);
+    t.equal(queue.size, 1);
+    t.equal(queue.takeTurn(younger, 1, 10_000), true);
+  },
+);
+
+t.test("isOpen is true while a client is served or kept, or else while a server is up", async (t) => {
+  const open = (healthchecks: "up" | "down", max: number) => {
+    const options = { ...optionsOf([{ maxConnections: 1 }]), park: { ...defaultPark, max, healthchecks } };
+    const pool = new Pool(options, Pool.allocate(options, 1), 0);
+    const found = [pool.isOpen(NOW)];
+    const server = pool.pick(client(1), null, NOW) as Server;
+    found.push(pool.isOpen(NOW));
+    pool.queue?.enter();
+    found.push(pool.isOpen(NOW));
+    pool.leave(server);
+    found.push(pool.isOpen(NOW));
+    pool.failed(server, NOW);
+    found.push(pool.isOpen(NOW));
+    pool.queue?.leave();
+    return [...found, pool.isOpen(NOW)];
+  };
+  // At first; full; one waits as well; there is room for it; the server is down; nobody waits.
+  t.same(open("up", 2), [true, true, true, true, true, true]);
+  t.same(open("up", 1), [true, true, false, false, false, true]);
+  t.same(open("up", 0), [true, false, false, true, false, false]);
+  for (const max of [0, 1]) t.same(open("down", max), [true, true, true, true, false, false]);
 });

@@ -220,6 +220,17 @@ function listening(heard: unknown[][], records: SessionRecord[]): Observer {
   };
 }
 
+/** What is the same for all gates here. */
+const plain = {
+  index: 0,
+  header: null,
+  tlsToCome: null,
+  upstreamTls: null,
+  refusesEarlyTalk: false,
+  poolIndex: 0,
+  successor: null,
+} as const;
+
 /** A session up to the connected upstream, which has not greeted yet. */
 export function scene(
   limits: Partial<LimitOptions> = {},
@@ -245,20 +256,15 @@ export function scene(
     },
   };
   const gate: Gate = {
-    index: 0,
+    ...plain,
     options: { ...listener, tls, ...options },
-    header: null,
     monitors: new Networks(options.monitors ?? []),
     dialogue,
     tls: tls === "off" ? null : terms,
-    tlsToCome: null,
-    upstreamTls: null,
-    refusesEarlyTalk: false,
     bans,
     limiter: new Limiter(table, { ...defaultLimits, ...limits }, 0),
     pool,
     parking: new Parking(pool, clock),
-    poolIndex: 0,
     total: new Total(Total.allocate(1), 0, surroundings.places ?? 2000),
     wire: {
       name: "net",

@@ -2,7 +2,7 @@
 import t from "tap";
 import { Address } from "../../src/address.ts";
 import type { ParkOptions } from "../../src/pools/options.ts";
-import type { Pool } from "../../src/pools/pool.ts";
+import { Pool } from "../../src/pools/pool.ts";
 import type { Bans } from "../../src/proxy/gate.ts";
 import { defaultPark, serverAt } from "../config/fixtures.ts";
 import { aBan } from "../observe/fixtures.ts";
@@ -139,24 +139,108 @@ t.test(
   },
 );
 
+/** It takes the connection, and goes before its greeting. */
+function drop(found: Scene): void {
+  accept(found);
+  found.upstreams.at(-1)!.hangUp();
+}
+
+/** How long a client pauses when the server that is up has failed with it. */
+const pausesMs = [500, 1000, 2000, 4000, 8000, 8000, 8000, 8000, 8000];
+
+t.test(
+  "Session pauses for longer each time that a server fails with it that is well otherwise",
+  async (t) => {
+    const found = coming(parkingPool({}, "proxy-v2"));
+    for (const [tried, milliseconds] of pausesMs.entries()) {
+      drop(found);
+      wait(found, milliseconds - 1);
+      t.strictSame([found.session.phase, found.upstreams.length], ["parked", tried + 1]);
+      wait(found, 1);
+      t.strictSame([found.session.phase, found.upstreams.length], ["connect", tried + 2]);
+    }
+    t.equal(found.pool.isUp(found.pool.servers[0]!, 1), true);
+    accept(found);
+    found.upstreams.at(-1)!.hear(hello);
+    t.strictSame([found.client.take(), told(found)], [hello, ["served", 0]]);
+  },
+);
+
+t.test("Session lets others go while it pauses, and stands where it stood behind that", async (t) => {
+  const found = coming(parkingPool({}, "proxy-v2"));
+  drop(found);
+  const { parking } = found.session.gate;
+  const gone: string[] = [];
+  const younger = parking.enter(() => gone.push("younger"))!;
+  wait(found, 20);
+  t.strictSame([found.session.phase, gone], ["parked", ["younger"]]);
+  parking.line(younger, 0);
+  wait(found, 480);
+  t.strictSame([found.session.phase, gone], ["connect", ["younger"]]);
+  const last = parkingPool({}, "proxy-v2");
+  const alone = coming(last);
+  drop(alone);
+  t.equal(last.queue!.takeTurn(last.queue!.enter()!, 1, 10_000), true, "in other threads, too");
+});
+
 t.test("Session is not kept when servers fail with it again and again that are well otherwise", async (t) => {
   const found = coming(parkingPool({}, "proxy-v2"));
-  for (let failure = 1; failure <= 3; failure++) {
-    accept(found);
-    found.upstreams.at(-1)!.hangUp();
-    if (failure < 3) wait(found, 20);
+  for (const milliseconds of pausesMs) {
+    drop(found);
+    wait(found, milliseconds);
   }
-  t.equal(found.upstreams.length, 3);
+  drop(found);
+  t.equal(found.upstreams.length, 10);
   t.match(found.client.take(), /^421 upstream-unavailable/);
   t.strictSame(told(found), ["gone", 0]);
   const down = coming(parkingPool({}, "proxy-v2"));
   for (let failure = 1; failure <= 5; failure++) {
-    accept(down);
-    down.upstreams.at(-1)!.hangUp();
+    drop(down);
     down.pool.failed(down.pool.servers[0]!, 3);
     wait(down, 700);
   }
   t.equal(down.session.phase, "connect", "they are not well");
+});
+
+/** A session that waits, and then another configuration, in which the pool has another server; whether it may go on there. */
+function reconfigured(isFollowed: boolean): { found: Scene; next: Pool } {
+  const { options } = parkingPool();
+  const memory = Pool.allocate(options, 1);
+  const found = parked(new Pool(options, memory, 0));
+  const other = { ...options, servers: [serverAt("192.0.2.2", 2)] };
+  const next = new Pool(other, Pool.extend(options, memory, other, 1), 0);
+  const { gate } = found.session;
+  gate.parking.serve(next);
+  if (isFollowed) gate.successor = { ...gate, pool: next };
+  return { found, next };
+}
+
+t.test(
+  "Session goes on with what is in force when its turn comes, not with what was when it came",
+  async (t) => {
+    const { found, next } = reconfigured(true);
+    wait(found, 700);
+    t.strictSame([found.session.phase, found.session.server], ["connect", "192.0.2.2:2"]);
+    accept(found);
+    found.upstreams.at(-1)!.hear(hello);
+    t.strictSame([next.sessionsOn(next.servers[0]!), found.pool.sessionsOn(found.pool.servers[0]!)], [1, 0]);
+    t.strictSame(told(found), ["served", 0]);
+    found.client.owner.onError(found.client, "ECONNRESET");
+    t.equal(next.sessionsOn(next.servers[0]!), 0);
+  },
+);
+
+t.test("Session holds nobody up when it cannot go on with what is in force", async (t) => {
+  const { found } = reconfigured(false);
+  wait(found, 20);
+  t.strictSame([found.session.phase, found.session.server], ["connect", "192.0.2.1:1"]);
+  refuse(found);
+  const gone: string[] = [];
+  found.session.gate.parking.enter(() => gone.push("younger"));
+  wait(found, 480);
+  t.strictSame([found.session.phase, gone], ["parked", ["younger"]]);
+  wait(found, 20);
+  t.equal(found.session.phase, "connect");
 });
 
 t.test("Session waits no more when the gateway is about to end", async (t) => {
@@ -178,4 +262,24 @@ t.test("Session waits no more when its client is banned meanwhile", async (t) =>
   found.sessions.recheckAll(bans);
   t.match(found.client.take(), /^421 banned/);
   t.strictSame(told(found), ["gone", 0]);
+});
+
+t.test("Session waits no more when its client says so much that its end would not be heard", async (t) => {
+  const found = parked();
+  found.client.hear("x".repeat(16 * 1024 - 1));
+  t.equal(found.session.phase, "parked");
+  found.client.hear("x");
+  t.match(found.client.take(), /^421 upstream-unavailable/);
+  t.match(found.session, { outcome: "failed", detail: "said too much to be parked" });
+  t.strictSame(told(found), ["gone", 0]);
+  const early = coming(parkingPool());
+  early.client.hear("x".repeat(16 * 1024));
+  t.strictSame(
+    [early.session.phase, early.client.take()],
+    ["connect", ""],
+    "a server may have an answer for it",
+  );
+  refuse(early);
+  t.match(early.client.take(), /^421 upstream-unavailable/);
+  t.strictSame(told(early), ["gone", 0]);
 });

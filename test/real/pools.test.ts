@@ -37,9 +37,10 @@ t.test("no client sees of three servers that one is killed, one slow and one ful
         servers: [address(killed), address(slow), { address: address(full), maxConnections: ROOM - STAYING }],
         identity: "proxy-v2",
         greetTimeout: "2s",
+        health: {},
         park: { timeout: "80s", max: CLIENTS },
       },
-      full: { servers: [address(full)], identity: "proxy-v2" },
+      full: { servers: [address(full)], identity: "proxy-v2", health: {} },
     },
   });
   const come = (number: number, listener: string) => {

@@ -3,13 +3,14 @@ import { readFileSync } from "node:fs";
 import t from "tap";
 import { Address } from "../../src/address.ts";
 import { systemClock } from "../../src/clock.ts";
+import type { Configuration } from "../../src/config/options.ts";
 import type { Limiter } from "../../src/limits/limiter.ts";
 import { bytesOf, textOf } from "../../src/lines.ts";
 import type { Gate } from "../../src/proxy/gate.ts";
 import { Sessions } from "../../src/proxy/sessions.ts";
-import { makeGates } from "../../src/threads/gates.ts";
+import { type Generation, makeGates, relieve } from "../../src/threads/gates.ts";
 import { Registry } from "../../src/threads/registry.ts";
-import { allocate } from "../../src/threads/shared.ts";
+import { allocate, extended, type SharedMemory } from "../../src/threads/shared.ts";
 import { Certificates } from "../../src/wire/certificates.ts";
 import { chooseWire } from "../../src/wire/choose.ts";
 import { loaded } from "../config/fixtures.ts";
@@ -41,7 +42,12 @@ function gatesOf(...listeners: string[]): Gate[] {
 
 /** The same, under these limits. */
 function gatesUnder(limits: string, ...listeners: string[]): Gate[] {
-  const configuration = loaded(
+  const configuration = configurationOf(limits, listeners);
+  return [...generationOf(configuration, allocate(configuration), null).gates];
+}
+
+function configurationOf(limits: string, listeners: readonly string[]): Configuration {
+  return loaded(
     `threads: 1
 tableSize: 16
 listeners:
@@ -55,8 +61,15 @@ limits: ${limits}
 `,
     { files },
   );
+}
+
+function generationOf(
+  configuration: Configuration,
+  memory: SharedMemory,
+  former: Generation | null,
+): Generation {
   return makeGates(configuration, {
-    memory: allocate(configuration),
+    memory,
     places: new Registry().admit(configuration),
     thread: 0,
     wire: chooseWire({}),
@@ -65,6 +78,7 @@ limits: ${limits}
     clock: systemClock,
     sessions: new Sessions(systemClock),
     observer,
+    former,
   });
 }
 
@@ -182,4 +196,33 @@ t.test("makeGates refuses early talk when it is told to and can read", async (t)
   t.equal(refuses("smtp: { earlyTalk: refuse }"), true);
   t.equal(refuses("tls: starttls, smtp: { earlyTalk: refuse }"), true);
   t.equal(refuses("tls: passthrough, smtp: { earlyTalk: refuse }"), false);
+});
+
+t.test("relieve hands those who wait on to the same listener when all that was settled stays", async (t) => {
+  const successors = (before: readonly string[], after: readonly string[]) => {
+    const [one, two] = [configurationOf("{}", before), configurationOf("{}", after)];
+    const memory = allocate(one);
+    const former = generationOf(one, memory, null);
+    const next = generationOf(two, extended(memory, one, two), former);
+    t.equal(former.parkings.get("plain"), next.parkings.get("plain"));
+    relieve(former, next);
+    t.ok(next.pools.every((pool) => next.parkings.get(pool.options.name)!.serves(pool)));
+    return former.gates.map(({ successor }) => successor && next.gates.indexOf(successor));
+  };
+  const [plain, other, imap] = [
+    "protocol: smtp, pool: plain",
+    "protocol: tcp, pool: plain",
+    "protocol: imap, pool: plain",
+  ];
+  t.same(successors([plain, other], [plain, other]), [0, 1]);
+  t.same(successors([plain, other], [`${plain}, idleTimeout: 1m, monitors: [192.0.2.7]`]), [0, null]);
+  t.same(successors([plain], [imap]), [null]);
+  t.same(successors([plain], [`${plain}, tls: implicit`]), [null]);
+  t.same(
+    successors([plain], ["protocol: smtp, pool: starttls"]),
+    [null],
+    "logins would have to wait for TLS",
+  );
+  const starttls = `${plain}, tls: starttls`;
+  t.same(successors([starttls], [`${starttls}, smtp: { authOnlyOverTls: false }`]), [null]);
 });
