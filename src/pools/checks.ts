@@ -101,6 +101,7 @@ export class Checks {
   #judge(server: Server, isWell: boolean): void {
     const { rise, fall } = this.#pool.options.health;
     const now = this.#terms.clock.seconds();
+    this.#pool.found(server, isWell);
     const isDissent = this.#pool.isWell(server, now) !== isWell;
     if (isDissent && ++this.#dissents[server.index]! < (isWell ? rise : fall)) return;
     this.#dissents[server.index] = 0;

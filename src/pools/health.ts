@@ -32,6 +32,8 @@ const SUSPECT = 2;
 const CHECKED_DOWN = 3;
 /** The operator's word, by its place in `operatorStates`. */
 const OPERATOR = 4;
+/** 1: the last check found it well. */
+const VOUCHED_FOR = 5;
 
 /**
  * What the operator wants with a server.
@@ -47,7 +49,7 @@ export type OperatorState = (typeof operatorStates)[number];
 export type Objection = "operator" | "checks" | "sessions";
 
 export class Health {
-  static readonly WORDS = 5;
+  static readonly WORDS = 6;
   readonly #words: readonly Int32Array[];
 
   /** `words` has `WORDS` for each server, at least. */
@@ -78,6 +80,15 @@ export class Health {
   /** Another server stands there from now on. */
   forget(server: number): void {
     for (let word = 0; word < Health.WORDS; word++) this.#store(server, word, 0);
+  }
+
+  /** What one check has found, which need not be what the checks have come to. */
+  found(server: number, isWell: boolean): void {
+    this.#store(server, VOUCHED_FOR, Number(isWell));
+  }
+
+  isVouchedFor(server: number): boolean {
+    return this.#load(server, VOUCHED_FOR) !== 0;
   }
 
   /** What the checks have come to. */

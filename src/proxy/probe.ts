@@ -100,7 +100,7 @@ class Probe implements Approaching, ConnectionOwner {
   }
 
   /** Of which the greeting tells more. */
-  unwilling(): boolean {
+  refused(): boolean {
     return false;
   }
 

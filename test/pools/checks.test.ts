@@ -74,6 +74,20 @@ function rounds(s: Scene, faults: readonly (string | null)[]): boolean[] {
   });
 }
 
+t.test(
+  "Checks has a server vouched for by its last check alone, and by none once there are none",
+  async (t) => {
+    const s = scene(1);
+    const server = at(s.pool, 0);
+    s.checks.start();
+    t.equal(s.pool.isVouchedFor(server), false);
+    for (const fault of [null, "timeout", null]) {
+      rounds(s, [fault]);
+      t.strictSame([s.isUp(0), s.pool.isVouchedFor(server)], [true, fault === null]);
+    }
+  },
+);
+
 t.test("Checks asks each server in the first interval, then an interval after each answer", async (t) => {
   const s = scene(2);
   s.checks.start();
