@@ -158,8 +158,8 @@ export class Search {
   /** Waits for a server, where it stood if it has waited before; false: it may not. */
   #park(): boolean {
     const session = this.#session;
-    const { pool, parking, sessions, clock, observer } = session.gate;
-    if (pool.queue === null || sessions.isDraining || this.#blames >= BLAMES_MAX) return false;
+    const { pool, parking, clock, observer } = session.gate;
+    if (pool.queue === null || this.#blames >= BLAMES_MAX) return false;
     this.close();
     this.#tried = null;
     const known = this.#stay;
