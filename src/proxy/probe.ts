@@ -6,10 +6,15 @@
  * checks in the server's log), and TLS begins where it has to. Then its whole greeting is heard, which decides, and leave is taken.
  * Where the protocol is not known, whatever comes first is the greeting, and none at all is as good as one.
  *
- * - `approach`: the server is connected to and told of the client, up to its greeting's first line.
- * - `greeting`: the rest of it; postscreen takes its time for that.
+ * - `approach`: the server is connected to and told of the client: by a PROXY header up to its greeting's first line, by an
+ *   exchange of its own protocol's to the end of that.
+ * - `greeting`: the rest of it.
  * - `parting`: the goodbye is said, and the verdict there; the server ends the connection.
  * - `over`: it is closed.
+ *
+ * With its first byte a server has shown that it is there, and has the sessions' time for the rest of its greeting and for
+ * the exchange: postscreen holds the last line back for six seconds, and takes whoever leaves before for a client that
+ * hung up.
  */
 import { Address, type Endpoint } from "../address.ts";
 import type { Cancel, Timers } from "../clock.ts";
@@ -59,7 +64,8 @@ class Probe implements Approaching, ConnectionOwner {
     this.#parting = dialogue?.part() ?? null;
     this.gate = { pool: { options }, dialogue, upstreamTls };
     this.#cancel = timers.after(options.health.timeoutMs, () => this.#expire());
-    this.#connection = wire.connect(endpoint, new Approach(this, this));
+    const heard = () => this.#await(Math.max(options.health.timeoutMs, options.greetTimeoutMs));
+    this.#connection = wire.connect(endpoint, new PatientApproach(this, this, heard));
   }
 
   reached(): Introduction {
@@ -85,11 +91,9 @@ class Probe implements Approaching, ConnectionOwner {
   }
 
   introduced(greeting: Uint8Array | null): void {
-    const { options } = this.#terms;
     this.#connection.owner = this;
     this.#phase = "greeting";
-    this.#await(Math.max(options.health.timeoutMs, options.greetTimeoutMs));
-    if (this.#parting === null) this.#await(options.health.timeoutMs);
+    if (this.#parting === null) this.#await(this.#terms.options.health.timeoutMs);
     if (greeting !== null) this.onData(this.#connection, greeting);
     this.#connection.start();
   }
@@ -167,5 +171,21 @@ class Probe implements Approaching, ConnectionOwner {
     const verdict = this.#phase === "parting" ? this.#fault : fault;
     this.close();
     this.#done(verdict);
+  }
+}
+
+/** Says once that the server has begun to speak. */
+class PatientApproach extends Approach {
+  #heard: (() => void) | null;
+
+  constructor(session: Approaching, search: Pick<Probe, "failed" | "refused">, heard: () => void) {
+    super(session, search);
+    this.#heard = heard;
+  }
+
+  override onData(connection: Connection, bytes: Uint8Array): void {
+    this.#heard?.();
+    this.#heard = null;
+    super.onData(connection, bytes);
   }
 }
