@@ -4,12 +4,23 @@
  * Each server has its own rounds, a little off the beat, and never a second check while one is under way. A verdict that
  * agrees with what is known of a server confirms it at once: so a server that sessions have given up for a while stays
  * down when a check fails too. One that disagrees has to be heard `rise` or `fall` times in a row.
+ *
+ * A check that is under way when others take over goes on to its end, as a server whose greeting takes long logs whoever
+ * hangs up on it. It means nothing any more, and the others leave its server alone until then.
  */
 import type { Cancel, Clock, Timers } from "../clock.ts";
 import type { Pool, Server } from "./pool.ts";
 
+/** A server that is being asked. */
+export interface Asking {
+  /** Whether it has said anything yet. */
+  readonly isHeard: boolean;
+  /** Breaks it off; nobody is told. */
+  close(): void;
+}
+
 /** Asks a server whether it takes sessions; `done` is told why it does not, or null. */
-type Check = (server: Server, done: (fault: string | null) => void) => Cancel;
+type Check = (server: Server, done: (fault: string | null) => void) => Asking;
 
 interface ChecksTerms {
   readonly check: Check;
@@ -31,8 +42,10 @@ export class Checks {
   readonly #dissents: number[] = [];
   /** Takes the next check of a server back. */
   readonly #waits = new Map<Server, Cancel>();
-  /** Breaks off those that are under way. */
-  readonly #underWay = new Map<Server, Cancel>();
+  readonly #underWay = new Map<Server, Asking>();
+  /** Those that these have taken over from; null where none of theirs was under way. */
+  #former: Checks | null = null;
+  #isStopped = false;
   #whenIdle: (() => void) | null = null;
 
   constructor(pool: Pool, terms: ChecksTerms) {
@@ -40,10 +53,15 @@ export class Checks {
     this.#terms = terms;
   }
 
+  /** These take over from others, which have stopped. */
+  follow(former: Checks): void {
+    this.#former = former.#isIdle ? null : former;
+  }
+
   /** Begins with the servers that there are, and that it does not check yet; their first checks are spread over an interval. */
   start(): void {
     const { intervalMs } = this.#pool.options.health;
-    if (intervalMs === 0 || this.#whenIdle !== null) return;
+    if (intervalMs === 0 || this.#isStopped) return;
     for (const server of this.#pool.servers) {
       if (this.#waits.has(server) || this.#underWay.has(server)) continue;
       this.#dissents[server.index] = 0;
@@ -51,20 +69,41 @@ export class Checks {
     }
   }
 
-  /** Begins no more; resolves when none is under way. */
-  stop(): Promise<void> {
+  /** Begins no more. */
+  stop(): void {
+    this.#isStopped = true;
     for (const cancel of this.#waits.values()) cancel();
-    return new Promise((resolve) => {
-      this.#whenIdle = resolve;
-      this.#rest();
-    });
+    this.#waits.clear();
   }
 
-  /** Breaks off what is under way. */
-  abort(): void {
-    for (const cancel of this.#underWay.values()) cancel();
-    this.#underWay.clear();
+  /** Resolves when none is under way. */
+  async end(): Promise<void> {
+    await this.#former?.end();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#whenIdle = resolve;
     this.#rest();
+    return promise;
+  }
+
+  /** Breaks off what is under way: all, or where the server is mute so far. */
+  abort(which: "all" | "mute"): void {
+    for (const [server, asking] of this.#underWay) {
+      if (which === "mute" && asking.isHeard) continue;
+      asking.close();
+      this.#underWay.delete(server);
+    }
+    this.#former?.abort(which);
+    this.#rest();
+  }
+
+  get #isIdle(): boolean {
+    return this.#underWay.size === 0 && (this.#former === null || this.#former.#isIdle);
+  }
+
+  /** Whether a check of a server with this name is under way, here or in those before. */
+  #isAsking(name: string): boolean {
+    const isHere = [...this.#underWay.keys()].some((server) => server.name === name);
+    return isHere || (this.#former === null ? false : this.#former.#isAsking(name));
   }
 
   #rest(): void {
@@ -80,20 +119,21 @@ export class Checks {
   }
 
   #ask(server: Server): void {
-    if (this.#pool.operatorState(server) === "down") return this.#awaitNext(server);
+    const isOut = this.#pool.operatorState(server) === "down";
+    if (isOut || this.#isAsking(server.name)) return this.#awaitNext(server);
     const { check, clock } = this.#terms;
     const startedMs = clock.milliseconds();
-    const cancel = check(server, (fault) => {
+    const asking = check(server, (fault) => {
       this.#underWay.delete(server);
+      if (this.#isStopped) return this.#rest();
       this.#judge(server, fault === null);
       this.#terms.checked(server, fault, clock.milliseconds() - startedMs);
       this.#awaitNext(server);
     });
-    this.#underWay.set(server, cancel);
+    this.#underWay.set(server, asking);
   }
 
   #awaitNext(server: Server): void {
-    if (this.#whenIdle !== null) return this.#rest();
     const { intervalMs } = this.#pool.options.health;
     this.#await(server, intervalMs * (1 + JITTER * (2 * this.#terms.random() - 1)));
   }

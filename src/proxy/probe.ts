@@ -40,18 +40,14 @@ const CHECK_ID = "check";
 type Phase = "approach" | "greeting" | "parting" | "over";
 
 /** Asks the server at `endpoint` whether it takes sessions; `done` is told why it does not, or null. */
-export function probe(terms: ProbeTerms, endpoint: Endpoint, done: (fault: string | null) => void): Cancel {
-  const begun = new Probe(terms, endpoint, done);
-  return () => begun.close();
-}
-
-class Probe implements Approaching, ConnectionOwner {
+export class Probe implements Approaching, ConnectionOwner {
   readonly gate: Approaching["gate"];
   readonly #terms: ProbeTerms;
   readonly #endpoint: Endpoint;
   readonly #done: (fault: string | null) => void;
   readonly #parting: Parting | null;
   readonly #connection: Connection;
+  #isHeard = false;
   #phase: Phase = "approach";
   #fault: string | null = null;
   #cancel: Cancel;
@@ -64,8 +60,20 @@ class Probe implements Approaching, ConnectionOwner {
     this.#parting = dialogue?.part() ?? null;
     this.gate = { pool: { options }, dialogue, upstreamTls };
     this.#cancel = timers.after(options.health.timeoutMs, () => this.#expire());
-    const heard = () => this.#await(Math.max(options.health.timeoutMs, options.greetTimeoutMs));
-    this.#connection = wire.connect(endpoint, new PatientApproach(this, this, heard));
+    this.#connection = wire.connect(endpoint, new PatientApproach(this));
+  }
+
+  /** Whether the server has said anything yet. */
+  get isHeard(): boolean {
+    return this.#isHeard;
+  }
+
+  /** It says something, for the first time or not. */
+  hear(): void {
+    if (this.#isHeard) return;
+    const { options } = this.#terms;
+    this.#isHeard = true;
+    this.#await(Math.max(options.health.timeoutMs, options.greetTimeoutMs));
   }
 
   reached(): Introduction {
@@ -174,18 +182,17 @@ class Probe implements Approaching, ConnectionOwner {
   }
 }
 
-/** Says once that the server has begun to speak. */
+/** Has the check hear that the server speaks. */
 class PatientApproach extends Approach {
-  #heard: (() => void) | null;
+  readonly #probe: Probe;
 
-  constructor(session: Approaching, search: Pick<Probe, "failed" | "refused">, heard: () => void) {
-    super(session, search);
-    this.#heard = heard;
+  constructor(check: Probe) {
+    super(check, check);
+    this.#probe = check;
   }
 
   override onData(connection: Connection, bytes: Uint8Array): void {
-    this.#heard?.();
-    this.#heard = null;
+    this.#probe.hear();
     super.onData(connection, bytes);
   }
 }

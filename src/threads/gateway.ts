@@ -167,7 +167,7 @@ export class Gateway {
     const predecessor = await this.#openAdmin(open);
     const inherited = this.#ours(await inheritance(predecessor, this.#log));
     this.#liaison?.start();
-    this.#view.servers.start();
+    this.#view.servers.start(null);
     await this.#crew.start(inherited);
     this.#timers = [
       watchOpenFiles(this.#log),
@@ -215,7 +215,7 @@ export class Gateway {
 
   async #close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    await this.#view.servers.stop();
+    await this.#view.servers.end();
     await this.#crew.stop();
     await this.#liaison?.stop();
     await this.#admin?.close();
@@ -247,9 +247,8 @@ export class Gateway {
     const { servers } = this.#view;
     this.#view = this.#makeView(servers);
     await this.#crew.commit(keeper?.material ?? null);
-    // No server is checked twice at a time.
-    await servers.stop();
-    this.#view.servers.start();
+    servers.stop();
+    this.#view.servers.start(servers);
     if (this.#liaison !== former) {
       // One thread at a time makes lists.
       await former?.stop();

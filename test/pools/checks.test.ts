@@ -19,6 +19,7 @@ function scene(servers: number, random = 0.5) {
     },
   };
   const underWay = new Map<Server, (fault: string | null) => void>();
+  const speaking = new Set<Server>();
   const heard: unknown[][] = [];
   let asked = 0;
   const checks = new Checks(pool, {
@@ -29,7 +30,12 @@ function scene(servers: number, random = 0.5) {
       if (underWay.has(server)) throw new Error("two at once");
       asked++;
       underWay.set(server, done);
-      return () => void underWay.delete(server);
+      return {
+        get isHeard() {
+          return speaking.has(server);
+        },
+        close: () => void underWay.delete(server),
+      };
     },
     checked: (server, fault, tookMs) => void heard.push([server.index, fault, tookMs]),
   });
@@ -52,6 +58,8 @@ function scene(servers: number, random = 0.5) {
         call();
       }
     },
+    /** It has begun its greeting. */
+    speak: (place: number) => void speaking.add(at(pool, place)),
     answer(place: number, fault: string | null) {
       const server = at(pool, place);
       const done = underWay.get(server)!;
@@ -169,30 +177,71 @@ t.test("Checks leaves a server alone that the operator has taken down, and no ot
   t.equal(s.isUp(0), true);
 });
 
-t.test("Checks begins no more when it is stopped, and waits for those under way", async (t) => {
+t.test("Checks begins no more when it is stopped, and lets those under way come to their ends", async (t) => {
   const s = scene(2);
   s.checks.start();
   s.pass(5000);
   s.answer(0, null);
+  s.checks.stop();
   let isOver = false;
-  const stopped = s.checks.stop().then(() => {
+  const ended = s.checks.end().then(() => {
     isOver = true;
   });
   s.pass(100_000);
   await null;
-  t.same([s.asked, isOver], [2, false]);
-  s.answer(1, null);
-  await stopped;
+  t.same([s.asked, s.underWay, isOver], [2, 1, false]);
+  s.answer(1, "x");
+  await ended;
   s.pass(100_000);
   t.equal(s.asked, 2);
+  t.same(s.heard.length, 1, "what comes of them means nothing any more");
 });
 
-t.test("Checks breaks off what is under way when it is told to", async (t) => {
-  const s = scene(1);
+t.test("Checks breaks off what is under way when it is told to, the mute first", async (t) => {
+  const s = scene(2);
   s.checks.start();
   s.pass(5000);
-  const stopped = s.checks.stop();
-  s.checks.abort();
-  await stopped;
+  s.speak(0);
+  s.checks.stop();
+  const ended = s.checks.end();
+  s.checks.abort("mute");
+  t.equal(s.underWay, 1);
+  s.checks.abort("all");
+  await ended;
   t.equal(s.underWay, 0);
 });
+
+t.test(
+  "Checks leaves a server out while those before ask it still, and waits for them at its end",
+  async (t) => {
+    const before = scene(2);
+    before.checks.start();
+    before.pass(5000);
+    before.answer(0, null);
+    before.checks.stop();
+    // One more change comes before that check is at its end.
+    const between = scene(2);
+    between.checks.follow(before.checks);
+    between.checks.start();
+    between.checks.stop();
+    const s = scene(2);
+    s.checks.follow(between.checks);
+    s.checks.start();
+    s.pass(5000);
+    t.same([s.asked, s.underWay], [1, 1]);
+    s.answer(0, null);
+    s.pass(10_000);
+    t.equal(s.asked, 2);
+    s.answer(0, null);
+    let isOver = false;
+    const ended = s.checks.end().then(() => {
+      isOver = true;
+    });
+    await new Promise(setImmediate);
+    t.equal(isOver, false);
+    before.answer(1, null);
+    await ended;
+    s.pass(10_000);
+    t.equal(s.asked, 4);
+  },
+);

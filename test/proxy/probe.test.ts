@@ -3,7 +3,7 @@ import t from "tap";
 import type { Dialogue } from "../../src/dialogue.ts";
 import { bytesOf, textOf } from "../../src/lines.ts";
 import type { Identity, PoolTlsOptions } from "../../src/pools/options.ts";
-import { probe } from "../../src/proxy/probe.ts";
+import { Probe } from "../../src/proxy/probe.ts";
 import { smtpDialogue } from "../../src/smtp/dialogue.ts";
 import { type Connection, type ConnectionOwner, nobody } from "../../src/wire/wire.ts";
 import { defaultHealth } from "../config/fixtures.ts";
@@ -44,7 +44,7 @@ function check({ identity = "none", mode = "off", dialogue = smtp }: Setting) {
     },
   };
   const connect = (_: unknown, owner: ConnectionOwner) => Object.assign(connection, { owner });
-  probe(
+  const asking = new Probe(
     {
       wire: { name: "net", listen: () => Promise.reject(new Error("nobody listens here")), connect },
       timers: {
@@ -67,6 +67,7 @@ function check({ identity = "none", mode = "off", dialogue = smtp }: Setting) {
   );
   connection.owner.onConnect(connection);
   return {
+    asking,
     verdicts,
     get state() {
       return state;
@@ -99,7 +100,7 @@ const ways: readonly Setting[] = [{}, { identity: "xclient" }, { mode: "starttls
 for (const way of ways) {
   const name = `${way.identity ?? "none"}, tls ${way.mode ?? "off"}`;
 
-  t.test(`probe waits for a greeting that has begun, as sessions do (${name})`, async (t) => {
+  t.test(`Probe waits for a greeting that has begun, as sessions do (${name})`, async (t) => {
     const found = check(way);
     found.pass(999);
     found.hear("220-wait\r\n");
@@ -116,14 +117,24 @@ for (const way of ways) {
     t.strictSame([late.state, late.verdicts], ["closed", ["timeout"]]);
   });
 
-  t.test(`probe gives a server that says nothing its own time alone (${name})`, async (t) => {
+  t.test(`Probe gives a server that says nothing its own time alone (${name})`, async (t) => {
     const found = check(way);
     found.pass(1000);
     t.strictSame([found.state, found.verdicts], ["closed", ["timeout"]]);
   });
 }
 
-t.test("probe has a verdict once the greeting is whole, whatever becomes of the goodbye", async (t) => {
+t.test("Probe says whether it has heard its server, and is broken off without a word", async (t) => {
+  const found = check({ identity: "xclient" });
+  t.equal(found.asking.isHeard, false);
+  found.hear("2");
+  t.equal(found.asking.isHeard, true);
+  found.asking.close();
+  found.pass(60_000);
+  t.strictSame([found.state, found.take(), found.verdicts], ["closed", "", []]);
+});
+
+t.test("Probe has a verdict once the greeting is whole, whatever becomes of the goodbye", async (t) => {
   const found = check({});
   found.hear("220 hi\r\n");
   t.equal(found.take(), "QUIT\r\n");
@@ -131,7 +142,7 @@ t.test("probe has a verdict once the greeting is whole, whatever becomes of the 
   t.strictSame([found.state, found.verdicts], ["closed", [null]]);
 });
 
-t.test("probe takes a server that says nothing for well where nobody knows what it would say", async (t) => {
+t.test("Probe takes a server that says nothing for well where nobody knows what it would say", async (t) => {
   const found = check({ dialogue: null });
   found.pass(1000);
   t.strictSame([found.state, found.verdicts], ["ended", []]);
