@@ -76,6 +76,13 @@ export class Checks {
     this.#waits.clear();
   }
 
+  /** Begins no more, and nobody else does: from here on sessions find out by themselves. */
+  retire(): void {
+    this.stop();
+    const now = this.#terms.clock.seconds();
+    for (const server of this.#pool.servers) this.#pool.unchecked(server, now);
+  }
+
   /** Resolves when none is under way. */
   async end(): Promise<void> {
     await this.#former?.end();

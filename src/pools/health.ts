@@ -98,6 +98,14 @@ export class Health {
     if (isWell && !wasWell) this.#store(server, UP_AT, nowSeconds);
   }
 
+  /** Nobody checks it any more: where the checks had found it down, that holds as if sessions had. */
+  unchecked(server: number, nowSeconds: number): void {
+    const wasDown = this.#load(server, CHECKED_DOWN) !== 0;
+    this.#store(server, CHECKED_DOWN, 0);
+    this.#store(server, VOUCHED_FOR, 0);
+    if (wasDown) this.failed(server, nowSeconds);
+  }
+
   /** Of its weight, what the server is given now. */
   share(server: number, nowSeconds: number): number {
     const upAt = this.#load(server, UP_AT);

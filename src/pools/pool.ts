@@ -180,6 +180,11 @@ export class Pool {
     this.#health.checked(server.index, isWell, nowSeconds);
   }
 
+  /** It is not checked any more. */
+  unchecked(server: Server, nowSeconds: number): void {
+    this.#health.unchecked(server.index, nowSeconds);
+  }
+
   isUp(server: Server, nowSeconds: number): boolean {
     return this.objection(server, nowSeconds) === null;
   }

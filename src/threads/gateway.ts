@@ -141,6 +141,7 @@ export class Gateway {
     this.#state = "draining";
     this.#log.event("info", "draining");
     await this.#changing.catch(() => {});
+    this.#view.servers.retire();
     await this.#crew.drain(this.#configuration.drainMs);
     this.#log.event("info", "drained");
     await this.#close();
@@ -165,8 +166,10 @@ export class Gateway {
   async #open(): Promise<void> {
     const open = () => openAdmin(this.#configuration.admin, this.#adminSources());
     const predecessor = await this.#openAdmin(open);
-    const inherited = this.#ours(await inheritance(predecessor, this.#log));
+    const [sockets, wishes] = await Promise.all([inheritance(predecessor, this.#log), predecessor?.wishes()]);
+    const inherited = this.#ours(sockets);
     this.#liaison?.start();
+    this.#view.servers.adopt(wishes ?? []);
     this.#view.servers.start(null);
     await this.#crew.start(inherited);
     this.#timers = [

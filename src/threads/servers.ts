@@ -48,6 +48,9 @@ interface Entry {
   readonly transitions: { up: number; down: number };
 }
 
+/** What an operator wants with a server. */
+export type Wish = Pick<ServerState, "pool" | "server" | "state">;
+
 const UNKNOWN = { wasUp: true, fault: null, transitions: { up: 0, down: 0 } };
 
 export class Servers implements ServerActions {
@@ -60,17 +63,21 @@ export class Servers implements ServerActions {
   readonly #log: EventLog;
   readonly #clock: Clock;
   #looks: NodeJS.Timeout | null = null;
+  /** For servers whose names are not resolved yet. */
+  #wishes: readonly Wish[];
 
   constructor({ configuration, pools, former, wire, log, clock, timers }: Parts) {
     this.#log = log;
     this.#clock = clock;
     this.#pools = pools;
+    this.#wishes = former === null ? [] : former.#wishes;
     this.#names = new Names(pools, {
       resolve: resolver(null),
       timers,
       log,
       changed: (pool) => {
         this.#enter(null);
+        this.adopt(this.#wishes);
         this.#checks[pools.indexOf(pool)]!.start();
       },
     });
@@ -111,6 +118,11 @@ export class Servers implements ServerActions {
       checks.start();
     }
     this.#looks = setInterval(() => this.#look(), LOOK_MS).unref();
+  }
+
+  /** No more checks, as the process drains: whoever takes its place has its own. Names are asked for on, for the parked. */
+  retire(): void {
+    for (const checks of this.#checks) checks.retire();
   }
 
   /** No more of all that; the checks that are under way come to their ends by themselves. */
@@ -161,6 +173,23 @@ export class Servers implements ServerActions {
     this.#log.event("info", "server-state", { pool, server, state, was });
     this.#look();
     return "done";
+  }
+
+  /** What was wanted where our place was another's. */
+  adopt(wishes: readonly Wish[]): void {
+    this.#wishes = wishes.filter(
+      ({ pool, server, state }) =>
+        this.setState(pool, server, state) === "unknown-server" && !this.#isResolved(pool, server),
+    );
+  }
+
+  /** Whether the addresses of the server's name are known, or it has none. */
+  #isResolved(pool: string, server: string): boolean {
+    const [name, address] = server.split("/");
+    if (address === undefined) return true;
+    return this.#entries.some(
+      (entry) => entry.pool.options.name === pool && entry.server.name.startsWith(`${name}/`),
+    );
   }
 
   #checksOf(pool: string): Checks | undefined {

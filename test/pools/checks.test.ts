@@ -197,6 +197,25 @@ t.test("Checks begins no more when it is stopped, and lets those under way come 
   t.same(s.heard.length, 1, "what comes of them means nothing any more");
 });
 
+t.test("Checks leaves it to sessions who is up once it has retired", async (t) => {
+  const s = scene(2);
+  s.checks.start();
+  for (let round = 0; round < 3; round++) {
+    s.pass(10_000);
+    s.answer(0, "x");
+    s.answer(1, null);
+  }
+  t.same([s.isUp(0), s.isUp(1)], [false, true]);
+  s.checks.retire();
+  s.pass(10_000);
+  t.same([s.underWay, s.isUp(0), s.isUp(1)], [0, false, true]);
+  s.pass(6000);
+  t.equal(s.isUp(0), true, "it is tried again");
+  s.checks.start();
+  s.pass(100_000);
+  t.equal(s.underWay, 0, "and for good");
+});
+
 t.test("Checks breaks off what is under way when it is told to, the mute first", async (t) => {
   const s = scene(2);
   s.checks.start();
