@@ -51,9 +51,13 @@ export interface Dialogue {
 /**
  * - `unknown`: too little has come.
  * - `unwilling`: the upstream takes nobody now, or not this client. Another may.
+ * - `averse`: it does not want this client, and works all the same. Another may.
  * - `welcome`: anything else, whatever it is; what follows is the watch's to judge.
  */
-export type Greeting = "unknown" | "unwilling" | "welcome";
+export type Greeting = "unknown" | "welcome" | Unwelcoming;
+
+/** A greeting that refuses. */
+export type Unwelcoming = "unwilling" | "averse";
 
 /** One side of a short conversation that postern holds itself. */
 export interface Responder {
@@ -70,7 +74,7 @@ export interface Responder {
  * - `secure`: the upstream waits for TLS to begin; `next` is the step to take inside it.
  * - `done`: all is settled; `greeting` (and whatever the upstream already said behind it) is the first that the client
  *   sees.
- * - `unwilling`: the upstream's greeting takes nobody; where no other upstream is left the client gets it as a `declined`.
+ * - `unwilling`, `averse`: the upstream's greeting refuses; where no other upstream is left the client gets it as a `declined`.
  * - `declined`: the upstream does not want this client and said so itself; `reply` goes to the client as it came, then
  *   the session ends.
  * - `refused`: the upstream does not do what it must; the session must not go on.
@@ -79,7 +83,7 @@ export type IntroductionStep =
   | { readonly kind: "more"; readonly send: Uint8Array }
   | { readonly kind: "secure"; readonly next: IntroductionStep }
   | { readonly kind: "done"; readonly greeting: Uint8Array }
-  | { readonly kind: "unwilling" | "declined"; readonly reply: Uint8Array }
+  | { readonly kind: Unwelcoming | "declined"; readonly reply: Uint8Array }
   | { readonly kind: "refused"; readonly reason: SpokenReason; readonly detail: string };
 
 export interface Introducer {

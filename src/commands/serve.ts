@@ -45,23 +45,30 @@ function originOf(file: string | undefined): Origin | null {
   return { read: () => readConfiguration("serve", file), changes: changesBetween };
 }
 
-/** The end that a signal asks for, or the gateway that takes our place; a second one ends the process at once. */
+/**
+ * The end that a signal asks for, or the gateway that takes our place. A signal behind a signal ends the process at once;
+ * the first one behind a take-over does not: it comes from a supervisor that was not told of that.
+ */
 class Ending {
   readonly begun: Promise<void>;
   readonly #resolve: () => void;
-  #isBegun = false;
+  #isSignalled = false;
 
   constructor() {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.begun = promise;
     this.#resolve = resolve;
-    process.on("SIGTERM", () => this.begin());
-    process.on("SIGINT", () => this.begin());
+    process.on("SIGTERM", () => this.#signal());
+    process.on("SIGINT", () => this.#signal());
   }
 
   begin(): void {
-    if (this.#isBegun) process.exit(exitCodes.well);
-    this.#isBegun = true;
     this.#resolve();
+  }
+
+  #signal(): void {
+    if (this.#isSignalled) process.exit(exitCodes.well);
+    this.#isSignalled = true;
+    this.begin();
   }
 }

@@ -2,8 +2,10 @@
  * The admin address: metrics, liveness, readiness, and clients and bans as JSON, over HTTP.
  *
  * It owns one HTTP server and nothing that it shows: all answers come from what is passed in. What changes something in
- * the gateway is asked for by POST, and never on behalf of a web page. `/api` names clients, so off loopback it wants a token; the other pages say nothing about anybody but the
- * busiest clients, and are open. A request that goes wrong is answered, logged, and never an exception for the gateway.
+ * the gateway is asked for by POST, and never on behalf of a web page. `/api` names clients, so off loopback it wants a
+ * token, and on loopback one or else to be asked for by its address: a web page may have a name of its own lead here (DNS
+ * rebinding), and then its browser lets it read. The other pages say nothing about anybody but the busiest clients, and are
+ * open. A request that goes wrong is answered, logged, and never an exception for the gateway.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -165,7 +167,7 @@ export class Admin {
     if (action !== null && request.headers.origin !== undefined) {
       return json(403, { error: "not on behalf of a web page" });
     }
-    const denied = path.startsWith("/api/") ? this.#denied(request.headers.authorization) : null;
+    const denied = path.startsWith("/api/") ? this.#denied(request.headers) : null;
     return denied ?? page();
   }
 
@@ -215,9 +217,10 @@ export class Admin {
   }
 
   /** Why this request may not have `/api`, or null. */
-  #denied(authorization: string | undefined): Answer | null {
-    if (this.#isLocal) return null;
+  #denied({ authorization, host }: IncomingMessage["headers"]): Answer | null {
+    if (this.#isLocal && isAddress(host ?? "")) return null;
     const { token } = this.#options;
+    if (token === null && this.#isLocal) return json(403, { error: "ask by an IP address or localhost" });
     if (token === null) return json(403, { error: "off loopback /api needs admin.tokenFile" });
     if (authorization !== undefined && isSame(authorization, `Bearer ${token}`)) return null;
     return { ...json(401, { error: "a bearer token is needed" }), headers: { "www-authenticate": "Bearer" } };
@@ -300,6 +303,12 @@ export class Admin {
   #failed(error: unknown): void {
     this.#sources.log.event("error", "admin-error", { error: String(error) });
   }
+}
+
+/** Whether a Host header has an address in it, or the one name that is nobody else's (RFC 6761 6.3). */
+function isAddress(host: string): boolean {
+  const [, bracketed, plain = ""] = /^(?:\[(.*)\]|([^:]*))(?::\d*)?$/.exec(host) ?? [];
+  return plain.toLowerCase() === "localhost" || Address.parse(bracketed ?? plain) !== null;
 }
 
 /** Compares digests, which are of one length, so that the time says nothing about the text. */

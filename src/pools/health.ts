@@ -35,6 +35,8 @@ const CHECKED_DOWN = 3;
 const OPERATOR = 4;
 /** 1: a session has succeeded on it although the checks have found it down. */
 const CONTRADICTED = 5;
+/** 1: the last check found it well. */
+const VOUCHED_FOR = 6;
 
 /**
  * What the operator wants with a server.
@@ -50,7 +52,7 @@ export type OperatorState = (typeof operatorStates)[number];
 export type Objection = "operator" | "checks" | "sessions";
 
 export class Health {
-  static readonly WORDS = 6;
+  static readonly WORDS = 7;
   readonly #words: readonly Int32Array[];
 
   /** `words` has `WORDS` for each server, at least. */
@@ -83,6 +85,15 @@ export class Health {
     for (let word = 0; word < Health.WORDS; word++) this.#store(server, word, 0);
   }
 
+  /** What one check has found, which need not be what the checks have come to. */
+  found(server: number, isWell: boolean): void {
+    this.#store(server, VOUCHED_FOR, Number(isWell));
+  }
+
+  isVouchedFor(server: number): boolean {
+    return this.#load(server, VOUCHED_FOR) !== 0;
+  }
+
   /** What the checks have come to. */
   checked(server: number, isWell: boolean, nowSeconds: number): void {
     const wasWell = this.isWell(server, nowSeconds);
@@ -95,9 +106,12 @@ export class Health {
     return Atomics.exchange(this.#words[server]!, CONTRADICTED, 0) !== 0;
   }
 
-  /** There are no checks any more, and so none that object. */
-  unchecked(server: number): void {
+  /** Nobody checks it any more: where the checks had found it down, that holds as if sessions had. */
+  unchecked(server: number, nowSeconds: number): void {
+    const wasDown = this.#load(server, CHECKED_DOWN) !== 0;
     this.#store(server, CHECKED_DOWN, 0);
+    this.#store(server, VOUCHED_FOR, 0);
+    if (wasDown) this.failed(server, nowSeconds);
   }
 
   /** Of its weight, what the server is given now. */

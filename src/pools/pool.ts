@@ -162,17 +162,27 @@ export class Pool {
     this.#health.failedWith(server.index, clientHash(client), nowSeconds);
   }
 
-  /** The checks have found so. */
+  /** What one check has found. */
+  found(server: Server, isWell: boolean): void {
+    this.#health.found(server.index, isWell);
+  }
+
+  /** Whether the last check found it well: what it refuses to a client then is about that client. */
+  isVouchedFor(server: Server): boolean {
+    return this.options.health.intervalMs > 0 && this.#health.isVouchedFor(server.index);
+  }
+
+  /** The checks have come to this. */
   checked(server: Server, isWell: boolean, nowSeconds: number): void {
     this.#health.checked(server.index, isWell, nowSeconds);
   }
 
-  /** Nothing is checked any more. */
-  unchecked(): void {
-    for (const server of this.servers) this.#health.unchecked(server.index);
+  /** It is not checked any more. */
+  unchecked(server: Server, nowSeconds: number): void {
+    this.#health.unchecked(server.index, nowSeconds);
   }
 
-  /** Whether a session has succeeded on it since they have found it down; each is said once. */
+  /** Whether a session has succeeded on it since checks have found it down; each is said once. */
   takeContradiction(server: Server): boolean {
     return this.#health.takeContradiction(server.index);
   }

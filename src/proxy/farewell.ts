@@ -1,6 +1,6 @@
 /** The last of a session: the client reads what it was told, nobody listens to it any more, and its end is awaited. */
 import type { Connection, ConnectionOwner } from "../wire/wire.ts";
-import { FAREWELL_MS } from "./phases.ts";
+import { AFTER_UPSTREAM_MS, FAREWELL_MS } from "./phases.ts";
 import type { Session } from "./session.ts";
 
 export class Farewell implements ConnectionOwner {
@@ -11,6 +11,7 @@ export class Farewell implements ConnectionOwner {
   }
 
   begin(connection: Connection): void {
+    this.#session.await("farewell", AFTER_UPSTREAM_MS);
     connection.owner = this;
     connection.end();
     connection.start();

@@ -1,5 +1,6 @@
 /** A client's connection while TLS begins on it: nothing is heard of it but that it has begun, or never will. */
 import type { Connection, ConnectionOwner } from "../wire/wire.ts";
+import { HANDSHAKE_MS } from "./phases.ts";
 import type { Session } from "./session.ts";
 import type { Tally } from "./tally.ts";
 
@@ -13,6 +14,13 @@ export class Handshake implements ConnectionOwner {
     this.#session = session;
     this.#tally = tally;
     this.#then = then;
+  }
+
+  /** `surplus` has come already, and is the handshake's. */
+  begin(connection: Connection, surplus: Uint8Array): void {
+    this.#session.await("handshake", HANDSHAKE_MS);
+    connection.owner = this;
+    connection.secure(this.#session.gate.tls!, surplus);
   }
 
   onConnect(connection: Connection): void {

@@ -33,7 +33,7 @@ export interface Approaching extends Pick<Session, "reached" | "introduced" | "c
 /** Owns the upstream connection until the client may be heard. */
 export class Approach implements ConnectionOwner {
   readonly #session: Approaching;
-  readonly #search: Pick<Search, "failed" | "unwilling">;
+  readonly #search: Pick<Search, "failed" | "refused">;
   /** Null where nothing has to be settled in the server's own protocol. */
   #introducer: Introducer | null = null;
   /** What follows TLS; null while none is being begun. */
@@ -41,7 +41,7 @@ export class Approach implements ConnectionOwner {
   /** What has come of a greeting, where no introducer waits for it. */
   #greeting: Uint8Array = nothing;
 
-  constructor(session: Approaching, search: Pick<Search, "failed" | "unwilling">) {
+  constructor(session: Approaching, search: Pick<Search, "failed" | "refused">) {
     this.#session = session;
     this.#search = search;
   }
@@ -87,7 +87,8 @@ export class Approach implements ConnectionOwner {
         this.#greeting = Uint8Array.from(this.#greeting);
         return;
       case "unwilling":
-        if (this.#search.unwilling()) return;
+      case "averse":
+        if (this.#search.refused(greeting)) return;
         return this.#introduced(connection, this.#greeting);
       case "welcome":
         return this.#introduced(connection, this.#greeting);
@@ -107,7 +108,8 @@ export class Approach implements ConnectionOwner {
       case "done":
         return this.#introduced(connection, step.greeting);
       case "unwilling":
-        if (this.#search.unwilling()) return;
+      case "averse":
+        if (this.#search.refused(step.kind)) return;
         return this.#session.concluded({ ...DECLINED, words: step.reply });
       case "declined":
         return this.#session.concluded({ ...DECLINED, words: step.reply });

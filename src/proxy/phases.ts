@@ -29,6 +29,11 @@ export type Phase =
   | "farewell"
   | "over";
 
+/** The client has yet to hear the first word, and may be told anything instead. */
+export function isUngreeted(phase: Phase): boolean {
+  return phase === "parked" || phase === "connect" || phase === "greet";
+}
+
 /** An IMAP client that has not logged in yet may be silent for this long: a person at a password prompt is not. */
 const LOGIN_MS = 60_000;
 

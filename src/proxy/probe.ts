@@ -6,10 +6,15 @@
  * checks in the server's log), and TLS begins where it has to. Then its whole greeting is heard, which decides, and leave is taken.
  * Where the protocol is not known, whatever comes first is the greeting, and none at all is as good as one.
  *
- * - `approach`: the server is connected to and told of the client, up to its greeting's first line.
- * - `greeting`: the rest of it; postscreen takes its time for that.
+ * - `approach`: the server is connected to and told of the client: by a PROXY header up to its greeting's first line, by an
+ *   exchange of its own protocol's to the end of that.
+ * - `greeting`: the rest of it.
  * - `parting`: the goodbye is said, and the verdict there; the server ends the connection.
  * - `over`: it is closed.
+ *
+ * With its first byte a server has shown that it is there, and has the sessions' time for the rest of its greeting and for
+ * the exchange: postscreen holds the last line back for six seconds, and takes whoever leaves before for a client that
+ * hung up.
  */
 import { Address, type Endpoint } from "../address.ts";
 import type { Cancel, Timers } from "../clock.ts";
@@ -35,18 +40,14 @@ const CHECK_ID = "check";
 type Phase = "approach" | "greeting" | "parting" | "over";
 
 /** Asks the server at `endpoint` whether it takes sessions; `done` is told why it does not, or null. */
-export function probe(terms: ProbeTerms, endpoint: Endpoint, done: (fault: string | null) => void): Cancel {
-  const begun = new Probe(terms, endpoint, done);
-  return () => begun.close();
-}
-
-class Probe implements Approaching, ConnectionOwner {
+export class Probe implements Approaching, ConnectionOwner {
   readonly gate: Approaching["gate"];
   readonly #terms: ProbeTerms;
   readonly #endpoint: Endpoint;
   readonly #done: (fault: string | null) => void;
   readonly #parting: Parting | null;
   readonly #connection: Connection;
+  #isHeard = false;
   #phase: Phase = "approach";
   #fault: string | null = null;
   #cancel: Cancel;
@@ -59,7 +60,20 @@ class Probe implements Approaching, ConnectionOwner {
     this.#parting = dialogue?.part() ?? null;
     this.gate = { pool: { options }, dialogue, upstreamTls };
     this.#cancel = timers.after(options.health.timeoutMs, () => this.#expire());
-    this.#connection = wire.connect(endpoint, new Approach(this, this));
+    this.#connection = wire.connect(endpoint, new PatientApproach(this));
+  }
+
+  /** Whether the server has said anything yet. */
+  get isHeard(): boolean {
+    return this.#isHeard;
+  }
+
+  /** It says something, for the first time or not. */
+  hear(): void {
+    if (this.#isHeard) return;
+    const { options } = this.#terms;
+    this.#isHeard = true;
+    this.#await(Math.max(options.health.timeoutMs, options.greetTimeoutMs));
   }
 
   reached(): Introduction {
@@ -85,11 +99,9 @@ class Probe implements Approaching, ConnectionOwner {
   }
 
   introduced(greeting: Uint8Array | null): void {
-    const { options } = this.#terms;
     this.#connection.owner = this;
     this.#phase = "greeting";
-    this.#await(Math.max(options.health.timeoutMs, options.greetTimeoutMs));
-    if (this.#parting === null) this.#await(options.health.timeoutMs);
+    if (this.#parting === null) this.#await(this.#terms.options.health.timeoutMs);
     if (greeting !== null) this.onData(this.#connection, greeting);
     this.#connection.start();
   }
@@ -100,7 +112,7 @@ class Probe implements Approaching, ConnectionOwner {
   }
 
   /** Of which the greeting tells more. */
-  unwilling(): boolean {
+  refused(): boolean {
     return false;
   }
 
@@ -167,5 +179,20 @@ class Probe implements Approaching, ConnectionOwner {
     const verdict = this.#phase === "parting" ? this.#fault : fault;
     this.close();
     this.#done(verdict);
+  }
+}
+
+/** Has the check hear that the server speaks. */
+class PatientApproach extends Approach {
+  readonly #probe: Probe;
+
+  constructor(check: Probe) {
+    super(check, check);
+    this.#probe = check;
+  }
+
+  override onData(connection: Connection, bytes: Uint8Array): void {
+    this.#probe.hear();
+    super.onData(connection, bytes);
   }
 }

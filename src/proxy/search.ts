@@ -5,6 +5,7 @@
  *
  * Owns the upstream connection from its beginning to its end, the slot on its server, and the client's stay.
  */
+import type { Unwelcoming } from "../dialogue.ts";
 import type { ParkOutcome, SpokenReason } from "../outcome.ts";
 import type { NoServer, Server } from "../pools/pool.ts";
 import type { Connection } from "../wire/wire.ts";
@@ -70,7 +71,7 @@ export class Search {
 
   /** The server is not there, or not any more; `detail` is the system's code or a phrase, null where it was silent. */
   failed(reason: SpokenReason, detail: string | null): void {
-    this.#passOver(detail);
+    this.#passOver(detail, null);
     this.#next(reason, detail);
   }
 
@@ -82,8 +83,8 @@ export class Search {
   }
 
   /** The server's greeting refuses. Whether another is tried: where none is left, its words are the client's to have. */
-  unwilling(): boolean {
-    this.#passOver(null);
+  refused(greeting: Unwelcoming): boolean {
+    this.#passOver(null, greeting);
     const next = this.#pick();
     if (isServer(next)) this.#try(next);
     return isServer(next);
@@ -147,23 +148,24 @@ export class Search {
   }
 
   /** A server that is told of the client may fail by that client's doing, who must not take it from all others. */
-  #passOver(detail: string | null): void {
+  #passOver(detail: string | null, greeting: Unwelcoming | null): void {
     const { client, gate } = this.#session;
     const { pool, clock } = gate;
     const server = this.#server!;
     this.#tried ??= new Set();
     this.#tried.add(server);
     const isTold = this.#isReached && pool.options.identity !== "none";
-    if (isTold) pool.failedWith(server, client!.address, clock.seconds());
-    else if (!OUR_OWN_FAULTS.has(detail)) pool.failed(server, clock.seconds());
+    const isWell = greeting === "averse" || (greeting === "unwilling" && pool.isVouchedFor(server));
+    if (!isWell && isTold) pool.failedWith(server, client!.address, clock.seconds());
+    else if (!isWell && !OUR_OWN_FAULTS.has(detail)) pool.failed(server, clock.seconds());
   }
 
   /** Waits for a server, where it stood if it has waited before; false: it may not. */
   #park(): boolean {
     const session = this.#session;
-    const { pool, parking, sessions, clock, observer } = session.gate;
+    const { pool, parking, clock, observer } = session.gate;
     const pauseMs = this.#nextPauseMs();
-    if (pool.queue === null || sessions.isDraining || this.#pauses > PAUSES_MAX) return false;
+    if (pool.queue === null || this.#pauses > PAUSES_MAX) return false;
     this.close();
     this.#tried = null;
     const known = this.#stay;

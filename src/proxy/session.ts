@@ -22,7 +22,7 @@ import { Handshake } from "./handshake.ts";
 import type { Header } from "./header.ts";
 import { Monitor } from "./monitor.ts";
 import type { Protocol } from "./options.ts";
-import { AFTER_UPSTREAM_MS, FAREWELL_MS, firstSilenceMs, HANDSHAKE_MS, type Phase } from "./phases.ts";
+import { AFTER_UPSTREAM_MS, FAREWELL_MS, firstSilenceMs, isUngreeted, type Phase } from "./phases.ts";
 import { Place } from "./place.ts";
 import { Search } from "./search.ts";
 import { SWEEP_MS, type Sweepable } from "./sessions.ts";
@@ -161,9 +161,7 @@ export class Session implements Sweepable, SessionRecord {
   }
 
   #handshake(surplus: Uint8Array, then: () => void): void {
-    this.await("handshake", HANDSHAKE_MS);
-    this.#connection.owner = new Handshake(this, this.#tally!, then);
-    this.#connection.secure(this.gate.tls!, surplus);
+    new Handshake(this, this.#tally!, then).begin(this.#connection, surplus);
   }
 
   /** The client was told to begin TLS. */
@@ -250,7 +248,7 @@ export class Session implements Sweepable, SessionRecord {
     if (!this.#canBeTold) return this.#close();
     this.bytesOut += words.length;
     this.#connection.write(words);
-    this.#part();
+    new Farewell(this).begin(this.#connection);
   }
 
   expire(): void {
@@ -302,15 +300,15 @@ export class Session implements Sweepable, SessionRecord {
     else this.refuse("banned");
   }
 
-  drain(): void {
-    if (this.#phase === "parked") return this.fail("upstream-unavailable", "draining");
-    if (this.gate.options.protocol === "imap" && this.#leave.length > 0) this.cut();
+  get awaitsLogin(): boolean {
+    return this.gate.options.protocol === "imap" && this.#leave.length > 0;
   }
 
   cut(): void {
     const words = this.#leave;
-    if (words.length === 0) return this.stop("drained");
-    this.concluded({ outcome: "drained", reason: null, detail: null, words });
+    if (isUngreeted(this.#phase)) this.fail("upstream-unavailable", "draining");
+    else if (words.length === 0) return this.stop("drained");
+    else this.concluded({ outcome: "drained", reason: null, detail: null, words });
     if (this.#phase === "farewell") this.await("farewell", FAREWELL_MS);
   }
 
@@ -369,18 +367,13 @@ export class Session implements Sweepable, SessionRecord {
     this.#connection.write(words);
     this.#place.leave();
     if (this.#place.isCrowdedOut) this.#close();
-    else this.#part();
+    else new Farewell(this).begin(this.#connection);
   }
 
   /** Cleartext is not read where TLS has to come, and nothing is while it begins. */
   get #canBeTold(): boolean {
     if (this.#phase === "handshake") return false;
     return this.gate.options.tls !== "implicit" || this.#connection.tls !== null;
-  }
-
-  #part(): void {
-    this.await("farewell", AFTER_UPSTREAM_MS);
-    new Farewell(this).begin(this.#connection);
   }
 
   #close(): void {

@@ -18,6 +18,12 @@ export const SWEEP_MS = 250;
  */
 export const UNPLACED_MAX = 64;
 
+/**
+ * During a drain a client may take this long to log in: it has been greeted, and most log in at once. One that waits for its
+ * user to type the password finds another gateway when it comes back.
+ */
+const LAST_LOGIN_MS = 15_000;
+
 /** What the sweep has to know of a session. */
 export interface Sweepable {
   /** Its place in the list; kept by `Sessions`. */
@@ -27,9 +33,9 @@ export interface Sweepable {
   expire(): void;
   /** Who is banned is another matter now. Returns whether the session is to be asked again: its client is, and still here. */
   recheck(bans: Bans): boolean;
-  /** The gateway is about to end. */
-  drain(): void;
-  /** The drain's time is over. */
+  /** Its client is greeted, has yet to log in, and can be told to come back instead. */
+  readonly awaitsLogin: boolean;
+  /** The drain's time is over, all of it or what is left for a login. */
   cut(): void;
 }
 
@@ -42,12 +48,12 @@ export class Sessions {
   handshakes = 0;
   /** How many of them are banned clients that are kept waiting. */
   tarpits = 0;
-  /** The gateway is about to end: nobody is kept waiting for what will not come. */
-  isDraining = false;
   readonly #clock: Clock;
   readonly #list: Sweepable[] = [];
   /** Ids are unique beyond this thread and process by 48 random bits. */
   readonly #idPrefix = randomBytes(6).toString("base64url");
+  /** Null before the drain: since when those have been seen in it whose clients are to log in. */
+  #loginsAwaited: WeakMap<Sweepable, number> | null = null;
   /** Those that are to be asked again whether their client is banned, and by what. */
   #unsettled: readonly Sweepable[] = [];
   #bans: Bans | null = null;
@@ -103,6 +109,7 @@ export class Sessions {
       const session = this.#list[slot];
       if (session !== undefined && session.deadlineMs <= now) session.expire();
     }
+    if (this.#loginsAwaited !== null) this.#drain(this.#loginsAwaited);
     if (this.#unsettled.length > 0) this.#recheck(this.#unsettled);
   }
 
@@ -112,13 +119,26 @@ export class Sessions {
     this.#recheck([...this.#list]);
   }
 
+  /** The gateway is about to end, and who is here may go on for a while. */
   drainAll(): void {
-    this.isDraining = true;
-    for (let slot = this.#list.length - 1; slot >= 0; slot--) this.#list[slot]?.drain();
+    this.#loginsAwaited ??= new WeakMap();
+    this.#drain(this.#loginsAwaited);
   }
 
   cutAll(): void {
     for (let slot = this.#list.length - 1; slot >= 0; slot--) this.#list[slot]?.cut();
+  }
+
+  /** Sends those away who have had their time: from their greeting on, which comes late for who is parked. */
+  #drain(awaited: WeakMap<Sweepable, number>): void {
+    const now = this.#clock.milliseconds();
+    for (let slot = this.#list.length - 1; slot >= 0; slot--) {
+      const session = this.#list[slot];
+      if (session === undefined || !session.awaitsLogin) continue;
+      const sinceMs = awaited.get(session) ?? now;
+      if (now - sinceMs >= LAST_LOGIN_MS) session.cut();
+      else awaited.set(session, sinceMs);
+    }
   }
 
   #recheck(sessions: readonly Sweepable[]): void {

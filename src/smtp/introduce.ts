@@ -19,6 +19,7 @@
 import type { Agenda, Introducer, Introduction, IntroductionStep } from "../dialogue.ts";
 import { bytesOf, nothing } from "../lines.ts";
 import type { SpokenReason } from "../outcome.ts";
+import { refusalOf } from "./greeting.ts";
 import { Replies, type Reply } from "./reply.ts";
 import { xclientLine } from "./xclient.ts";
 
@@ -61,7 +62,7 @@ export class SmtpIntroducer implements Introducer {
     const rest = this.#replies.rest();
     switch (this.#stage) {
       case "greeting":
-        if (reply.code >= 400) return { kind: "unwilling", reply: reply.bytes };
+        if (reply.code >= 400) return { kind: refusalOf(reply.code), reply: reply.bytes };
         if (reply.code !== 220) return { kind: "declined", reply: reply.bytes };
         if (rest.length > 0) return this.#refused("bytes behind the greeting");
         this.#greeting = reply.bytes;

@@ -143,6 +143,7 @@ export class Gateway {
     await this.#changing.catch(() => {});
     // Whoever takes our place may have our key, and LAPI tells each news to one of us.
     const silent = this.#liaison?.stop();
+    this.#view.servers.retire();
     await this.#crew.drain(this.#configuration.drainMs);
     await silent;
     this.#log.event("info", "drained");
@@ -168,10 +169,12 @@ export class Gateway {
   async #open(): Promise<void> {
     const open = () => openAdmin(this.#configuration.admin, this.#adminSources());
     const predecessor = await this.#openAdmin(open);
-    const inherited = this.#ours(await inheritance(predecessor, this.#log));
+    const [sockets, wishes] = await Promise.all([inheritance(predecessor, this.#log), predecessor?.wishes()]);
+    const inherited = this.#ours(sockets);
     this.#liaison?.start();
     await this.#liaison?.settled(predecessor === null);
-    this.#view.servers.start();
+    this.#view.servers.adopt(wishes ?? []);
+    this.#view.servers.start(null);
     await this.#crew.start(inherited);
     this.#timers = [
       watchOpenFiles(this.#log),
@@ -220,7 +223,7 @@ export class Gateway {
 
   async #close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    await this.#view.servers.stop();
+    await this.#view.servers.end();
     await this.#crew.stop();
     await this.#liaison?.stop();
     await this.#admin?.close();
@@ -252,9 +255,8 @@ export class Gateway {
     const { servers } = this.#view;
     this.#view = this.#makeView(servers);
     await this.#crew.commit(keeper?.material ?? null);
-    // No server is checked twice at a time.
-    await servers.stop();
-    this.#view.servers.start();
+    servers.stop();
+    this.#view.servers.start(servers);
     if (this.#liaison !== former) {
       // One thread at a time makes lists.
       await former?.stop();

@@ -1,6 +1,5 @@
 /** Keeps the addresses of servers that are written by name: asks for them, again when they have had their time, and says what came of it. */
-import type { Address } from "../address.ts";
-import { endpointText } from "../address.ts";
+import { Address, endpointText } from "../address.ts";
 import type { Cancel, Timers } from "../clock.ts";
 import type { EventLog } from "../observe/logger.ts";
 import type { ServerOptions } from "../pools/options.ts";
@@ -12,7 +11,7 @@ import type { Resolution } from "../wire/names.ts";
 const AGAIN_MIN_MS = 5000;
 /** However long an answer may be kept: a mistake in it is not to last for days. */
 const AGAIN_MAX_MS = 3_600_000;
-/** Where nobody has said when, or nothing was said at all. */
+/** Where nobody has said when, and after half an answer at the latest. */
 const AGAIN_MS = 30_000;
 /** After a failure, as little as may be: there may be no server at all. */
 const RETRY_MS = AGAIN_MIN_MS;
@@ -70,9 +69,10 @@ export class Names {
     if (!answer.ok) return this.#failed(named, answer.code);
     if (answer.addresses.length === 0) return this.#failed(named, "ENODATA");
     named.trouble = null;
-    this.#settle(named, answer.addresses);
+    this.#settle(named, [...answer.addresses, ...known(named, answer.unknown)]);
     if (answer.ttlSeconds === null) return AGAIN_MS;
-    return Math.min(Math.max(answer.ttlSeconds * 1000, AGAIN_MIN_MS), AGAIN_MAX_MS);
+    const longestMs = answer.unknown === null ? AGAIN_MAX_MS : AGAIN_MS;
+    return Math.min(Math.max(answer.ttlSeconds * 1000, AGAIN_MIN_MS), longestMs);
   }
 
   #settle({ pool, options }: Named, addresses: readonly Address[]): void {
@@ -94,4 +94,13 @@ export class Names {
     named.trouble = code;
     return RETRY_MS;
   }
+}
+
+/** The addresses of this family that the server has now. */
+function known({ pool, options }: Named, family: 4 | 6 | null): Address[] {
+  const written = `${endpointText(options.endpoint)}/`;
+  return pool.servers
+    .filter(({ name }) => name.startsWith(written))
+    .map(({ endpoint }) => Address.parse(endpoint.host)!)
+    .filter((address) => address.family === family);
 }

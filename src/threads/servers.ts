@@ -11,7 +11,7 @@ import { Checks } from "../pools/checks.ts";
 import { type OperatorState, operatorStates } from "../pools/health.ts";
 import type { PoolOptions } from "../pools/options.ts";
 import type { Pool, Server } from "../pools/pool.ts";
-import { type ProbeTerms, probe } from "../proxy/probe.ts";
+import { Probe, type ProbeTerms } from "../proxy/probe.ts";
 import { resolver } from "../wire/names.ts";
 import { Trust } from "../wire/trust.ts";
 import type { Wire } from "../wire/wire.ts";
@@ -24,8 +24,11 @@ import { Names } from "./names.ts";
  */
 const LOOK_MS = 1000;
 
-/** A server that is well answers in a moment, and one that is not hears no goodbye anyway. */
-const STOP_MS = 1000;
+/** How long the process's end waits for a check whose server has said nothing: one that is well answers in a moment. */
+const MUTE_MS = 1000;
+
+/** And for one whose server takes its time for the greeting: postscreen's six seconds, and a goodbye. */
+const STOP_MS = 7000;
 
 interface Parts {
   readonly configuration: Configuration;
@@ -48,6 +51,9 @@ interface Entry {
   readonly transitions: { up: number; down: number };
 }
 
+/** What an operator wants with a server. */
+export type Wish = Pick<ServerState, "pool" | "server" | "state">;
+
 const UNKNOWN = { wasUp: true, fault: null, transitions: { up: 0, down: 0 } };
 
 export class Servers implements ServerActions {
@@ -60,17 +66,21 @@ export class Servers implements ServerActions {
   readonly #log: EventLog;
   readonly #clock: Clock;
   #looks: NodeJS.Timeout | null = null;
+  /** For servers whose names are not resolved yet. */
+  #wishes: readonly Wish[];
 
   constructor({ configuration, pools, former, wire, log, clock, timers }: Parts) {
     this.#log = log;
     this.#clock = clock;
     this.#pools = pools;
+    this.#wishes = former === null ? [] : former.#wishes;
     this.#names = new Names(pools, {
       resolve: resolver(null),
       timers,
       log,
       changed: (pool) => {
         this.#enter(null);
+        this.adopt(this.#wishes);
         this.#checks[pools.indexOf(pool)]!.start();
       },
     });
@@ -86,7 +96,7 @@ export class Servers implements ServerActions {
         timers,
         random: Math.random,
         check: ({ endpoint }, done) =>
-          probe(
+          new Probe(
             terms,
             address === null ? endpoint : { ...address, host: address.host ?? endpoint.host },
             done,
@@ -101,24 +111,42 @@ export class Servers implements ServerActions {
     });
   }
 
-  start(): void {
+  /** `former`: those before, which have stopped. No server is checked twice at a time. */
+  start(former: Servers | null): void {
     this.#names.start();
-    for (const checks of this.#checks) checks.start();
+    for (const [index, checks] of this.#checks.entries()) {
+      const { name } = this.#pools[index]!.options;
+      const before = former === null ? undefined : former.#checksOf(name);
+      if (before !== undefined) checks.follow(before);
+      checks.start();
+    }
     this.#looks = setInterval(() => {
       for (const checks of this.#checks) checks.review();
       this.#look();
     }, LOOK_MS).unref();
   }
 
-  /** No more checks; resolves when those under way have come to their end, or had time for it. */
-  async stop(): Promise<void> {
+  /** No more checks, as the process drains: whoever takes its place has its own. Names are asked for on, for the parked. */
+  retire(): void {
+    for (const checks of this.#checks) checks.retire();
+  }
+
+  /** No more of all that; the checks that are under way come to their ends by themselves. */
+  stop(): void {
     this.#names.stop();
     if (this.#looks !== null) clearInterval(this.#looks);
-    const timer = setTimeout(() => {
-      for (const checks of this.#checks) checks.abort();
-    }, STOP_MS);
-    await Promise.all(this.#checks.map((checks) => checks.stop()));
-    clearTimeout(timer);
+    for (const checks of this.#checks) checks.stop();
+  }
+
+  /** Likewise; resolves when no check is under way, here or in those before: at their ends, or when they had time for it. */
+  async end(): Promise<void> {
+    this.stop();
+    const abort = (which: "all" | "mute") => {
+      for (const checks of this.#checks) checks.abort(which);
+    };
+    const timers = [setTimeout(abort, MUTE_MS, "mute"), setTimeout(abort, STOP_MS, "all")];
+    await Promise.all(this.#checks.map((checks) => checks.end()));
+    for (const timer of timers) clearTimeout(timer);
   }
 
   *states(): Generator<ServerState> {
@@ -151,6 +179,27 @@ export class Servers implements ServerActions {
     this.#log.event("info", "server-state", { pool, server, state, was });
     this.#look();
     return "done";
+  }
+
+  /** What was wanted where our place was another's. */
+  adopt(wishes: readonly Wish[]): void {
+    this.#wishes = wishes.filter(
+      ({ pool, server, state }) =>
+        this.setState(pool, server, state) === "unknown-server" && !this.#isResolved(pool, server),
+    );
+  }
+
+  /** Whether the addresses of the server's name are known, or it has none. */
+  #isResolved(pool: string, server: string): boolean {
+    const [name, address] = server.split("/");
+    if (address === undefined) return true;
+    return this.#entries.some(
+      (entry) => entry.pool.options.name === pool && entry.server.name.startsWith(`${name}/`),
+    );
+  }
+
+  #checksOf(pool: string): Checks | undefined {
+    return this.#checks[this.#pools.findIndex(({ options }) => options.name === pool)];
   }
 
   #spreadOf(pool: string): Spread {

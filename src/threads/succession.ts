@@ -12,6 +12,7 @@ import { endpointText } from "../address.ts";
 import type { Admin } from "../observe/admin.ts";
 import type { EventLog } from "../observe/logger.ts";
 import { activated, type Inherited, inherit } from "../wire/bequest.ts";
+import type { Wish } from "./servers.ts";
 
 /** The other one closes its address before it answers; a pause for a system that is slow over it. */
 const RETRY_MS = 50;
@@ -27,6 +28,8 @@ export interface Predecessor {
   readonly pid: number;
   /** The path at which its sockets can be had, or null. */
   bequest(): Promise<string | null>;
+  /** What its operator wants with its servers, where that is not the usual. */
+  wishes(): Promise<readonly Wish[]>;
   /** Has it drain; gives null once it does, or else what is wrong. */
   drain(): Promise<string | null>;
 }

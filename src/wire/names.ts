@@ -8,13 +8,25 @@ import { errorCode } from "./wire.ts";
 
 export type Resolution =
   /** `ttlSeconds` is null where nobody said how long it holds. */
-  | { readonly ok: true; readonly addresses: readonly Address[]; readonly ttlSeconds: number | null }
+  | {
+      readonly ok: true;
+      readonly addresses: readonly Address[];
+      /** What there is of this family is not known: that question has failed. Null: nothing has. */
+      readonly unknown: 4 | 6 | null;
+      readonly ttlSeconds: number | null;
+    }
   /** The DNS's or the system's code. */
   | { readonly ok: false; readonly code: string };
 
 /** Each of the system's DNS servers has so long to answer, and is asked twice. */
 const TIMEOUT_MS = 2000;
 const TRIES = 2;
+
+/** The DNS's word that there is nothing of that family. */
+const NOTHING: ReadonlySet<string> = new Set(["ENODATA", "ENOTFOUND"]);
+
+/** In the order in which they are asked for. */
+const families = [4, 6] as const;
 
 /** Makes the asker. `servers`: these instead of the system's, as IP:port. */
 export function resolver(servers: readonly string[] | null): (name: string) => Promise<Resolution> {
@@ -28,13 +40,20 @@ export function resolver(servers: readonly string[] | null): (name: string) => P
     const records = asked.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
     if (records.length === 0) return knownElsewhere(name);
     const ttlSeconds = Math.min(...records.map(({ ttl }) => ttl));
-    return { ok: true, addresses: addressesIn(records), ttlSeconds };
+    const failed = asked.findIndex(hasFailed);
+    const unknown = failed < 0 ? null : families[failed]!;
+    return { ok: true, addresses: addressesIn(records), unknown, ttlSeconds };
   };
+}
+
+function hasFailed(answer: PromiseSettledResult<unknown>): boolean {
+  return answer.status === "rejected" && !NOTHING.has(errorCode(answer.reason));
 }
 
 async function knownElsewhere(name: string): Promise<Resolution> {
   try {
-    return { ok: true, addresses: addressesIn(await lookup(name, { all: true })), ttlSeconds: null };
+    const addresses = addressesIn(await lookup(name, { all: true }));
+    return { ok: true, addresses, unknown: null, ttlSeconds: null };
   } catch (error) {
     return { ok: false, code: errorCode(error) };
   }

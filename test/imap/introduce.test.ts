@@ -187,6 +187,7 @@ function described(step: IntroductionStep): string {
     case "done":
       return `done ${textOf(step.greeting)}`;
     case "unwilling":
+    case "averse":
     case "declined":
       return `${step.kind} ${textOf(step.reply)}`;
     case "refused":

@@ -1,4 +1,5 @@
 /** Servers of every sort, as postern's own checks find them, and what the operator, the log and the metrics make of it. */
+import { setTimeout as sleep } from "node:timers/promises";
 import t, { type Test } from "tap";
 import { behindProxy, startGateway } from "../servers/gateway.ts";
 import { freePort } from "../servers/ports.ts";
@@ -157,4 +158,30 @@ t.test("a server is checked at another port when health.address says so", async 
   await until("some checks", () => other.connections > 2);
   t.equal(mail.connections, 0);
   t.equal(await metric(gateway, up(mail.port)), 1);
+});
+
+t.test("a check of a slow greeter comes to its end over a reload, and over the gateway's end", async (t) => {
+  const upstream = await startUpstream(t, { script: (end) => end.send("220-wait\r\n") });
+  const gateway = await start(t, [upstream.port], "smtp");
+  const first = await upstream.next();
+  process.kill(gateway.pid, "SIGHUP");
+  await gateway.waitForLine("a reload", ({ event }) => event === "reload-done");
+  // Longer than the new checks would wait for another.
+  await sleep(1500);
+  t.equal(upstream.connections, 1, "nobody else asks meanwhile");
+  const part = async (server: End) => {
+    server.send("220 hi\r\n");
+    t.equal(await server.through("QUIT\r\n"), "QUIT\r\n");
+    server.send("221 bye\r\n");
+    server.end();
+    t.equal(await server.ending(), "end");
+  };
+  await part(first);
+  const second = await upstream.next();
+  const ended = gateway.stop();
+  await gateway.waitForLine("drained", ({ event }) => event === "drained");
+  // And longer than the end waits for a server that says nothing.
+  await sleep(1500);
+  await part(second);
+  t.equal(await ended, 0);
 });

@@ -85,13 +85,3 @@ t.test("health checks are told that clients are kept, until no more are", async 
   await metricIs(plain, parked, 1);
   t.match(await check(t, plain), /^421 /);
 });
-
-t.test("the parked are told when the gateway is about to end", async (t) => {
-  const gateway = await startParking(t, `127.0.0.1:${await freePort()}`, {});
-  const ends = await Promise.all([1, 2, 3].map((number) => come(t, gateway, number)));
-  await metricIs(gateway, parked, 3);
-  const stopped = gateway.stop();
-  for (const end of ends) t.match(await end.rest(), words.smtp);
-  for (const end of ends) end.end();
-  t.equal(await stopped, 0);
-});

@@ -19,8 +19,10 @@ export function startParking(
   server: unknown,
   park: Park,
   protocol: "smtp" | "imap" | "tcp" = "smtp",
+  drain = "30s",
 ): Promise<Gateway> {
   return startGateway(t, {
+    drain,
     listeners: { mail: behindProxy(protocol, "servers") },
     limits: { default: { connectionCount: 0 } },
     pools: { servers: { servers: [server], identity: "none", park } },

@@ -5,7 +5,7 @@ import { proxyHeader } from "../servers/header.ts";
 import { freePort } from "../servers/ports.ts";
 import { until } from "../servers/process.ts";
 import { End } from "./end.ts";
-import { metric, metricIs } from "./look.ts";
+import { metric, metricIs, readiness } from "./look.ts";
 import { greeting, startUpstream } from "./upstream.ts";
 
 const words = {
@@ -108,6 +108,33 @@ t.test("a client is told so when all servers are full, and the next is served wh
     return (await client.line()) === "220 hi\r\n";
   });
   t.equal(upstream.connections, 3);
+});
+
+t.test("servers that refuse one client after the other, and are well for all others, stay up", async (t) => {
+  const blocked = proxyHeader("198.51.100.1").length;
+  const script = (end: End) =>
+    void (async () => {
+      const header = await end.bytes(blocked);
+      // The first byte of the client's address.
+      end.send(header[16] === 198 ? "554 5.7.1 blocked\r\n" : "220 hi\r\n");
+      await end.through("QUIT\r\n");
+      end.send("221 bye\r\n");
+      end.end();
+    })().catch(() => {});
+  const upstreams = [await startUpstream(t, { script }), await startUpstream(t, { script })];
+  const gateway = await startGateway(t, {
+    listeners: { smtp: behindProxy("smtp", "servers") },
+    pools: { servers: { servers: upstreams.map(({ port }) => address(port)), identity: "proxy-v2" } },
+  });
+  for (let number = 1; number <= 10; number++) {
+    const client = await End.connect(t, { port: gateway.port("smtp") }, proxyHeader(`198.51.100.${number}`));
+    t.equal(await client.line(), "554 5.7.1 blocked\r\n");
+    client.send("QUIT\r\n");
+    await client.rest();
+    client.end();
+  }
+  t.equal(await readiness(gateway), "200 ready");
+  t.equal(gateway.lines().filter(({ event }) => event === "server-down").length, 0);
 });
 
 t.test("a client hears the refusal of the only server that is left, and goes on with it", async (t) => {

@@ -20,6 +20,7 @@ function scene(servers: number, random = 0.5) {
     },
   };
   const underWay = new Map<Server, (fault: string | null) => void>();
+  const speaking = new Set<Server>();
   const heard: unknown[][] = [];
   let asked = 0;
   const terms = {
@@ -30,7 +31,12 @@ function scene(servers: number, random = 0.5) {
       if (underWay.has(server)) throw new Error("two at once");
       asked++;
       underWay.set(server, done);
-      return () => void underWay.delete(server);
+      return {
+        get isHeard() {
+          return speaking.has(server);
+        },
+        close: () => void underWay.delete(server),
+      };
     },
     checked: (server: Server, fault: string | null, tookMs: number) =>
       void heard.push([server.index, fault, tookMs]),
@@ -45,12 +51,7 @@ function scene(servers: number, random = 0.5) {
       const next = { ...options, health: { ...defaultHealth, intervalMs: 0 } };
       new Checks(new Pool(next, Pool.extend(options, memory, next, 1), 0), terms).start();
     },
-    get asked() {
-      return asked;
-    },
-    get underWay() {
-      return underWay.size;
-    },
+    counts: () => ({ asked, underWay: underWay.size }),
     /** Lets time pass, and every wait end that is due by then. */
     pass(milliseconds: number) {
       nowMs += milliseconds;
@@ -60,6 +61,8 @@ function scene(servers: number, random = 0.5) {
         call();
       }
     },
+    /** It has begun its greeting. */
+    speak: (place: number) => void speaking.add(at(pool, place)),
     answer(place: number, fault: string | null) {
       const server = at(pool, place);
       const done = underWay.get(server)!;
@@ -82,20 +85,34 @@ function rounds(s: Scene, faults: readonly (string | null)[]): boolean[] {
   });
 }
 
+t.test(
+  "Checks has a server vouched for by its last check alone, and by none once there are none",
+  async (t) => {
+    const s = scene(1);
+    const server = at(s.pool, 0);
+    s.checks.start();
+    t.equal(s.pool.isVouchedFor(server), false);
+    for (const fault of [null, "timeout", null]) {
+      rounds(s, [fault]);
+      t.strictSame([s.isUp(0), s.pool.isVouchedFor(server)], [true, fault === null]);
+    }
+  },
+);
+
 t.test("Checks asks each server in the first interval, then an interval after each answer", async (t) => {
   const s = scene(2);
   s.checks.start();
   s.pass(4999);
-  t.equal(s.asked, 0);
+  t.equal(s.counts().asked, 0);
   s.pass(1);
-  t.equal(s.asked, 2);
+  t.equal(s.counts().asked, 2);
   s.pass(100_000);
-  t.equal(s.asked, 2, "never two at once on a server");
+  t.equal(s.counts().asked, 2, "never two at once on a server");
   s.answer(0, null);
   s.pass(9999);
-  t.equal(s.asked, 2);
+  t.equal(s.counts().asked, 2);
   s.pass(1);
-  t.equal(s.asked, 3);
+  t.equal(s.counts().asked, 3);
   t.same(s.heard, [[0, null, 100_000]]);
 });
 
@@ -109,9 +126,9 @@ t.test("Checks is a tenth off the beat at most", async (t) => {
     s.pass(10_000 * random);
     s.answer(0, null);
     s.pass(ms - 1);
-    t.equal(s.underWay, 0);
+    t.equal(s.counts().underWay, 0);
     s.pass(1);
-    t.equal(s.underWay, 1);
+    t.equal(s.counts().underWay, 1);
   }
 });
 
@@ -161,20 +178,20 @@ t.test(
   async (t) => {
     const s = down();
     s.checks.review();
-    t.equal(s.underWay, 0, "no session has");
+    t.equal(s.counts().underWay, 0, "no session has");
     s.pool.succeeded(at(s.pool, 0), s.now());
     t.equal(s.isUp(0), false, "the word is the checks'");
     s.checks.review();
-    t.equal(s.underWay, 1);
+    t.equal(s.counts().underWay, 1);
     s.answer(0, null);
     s.pass(0);
-    t.same([s.underWay, s.isUp(0)], [1, false]);
+    t.same([s.counts().underWay, s.isUp(0)], [1, false]);
     s.answer(0, null);
     t.equal(s.isUp(0), true);
     s.pass(8999);
-    t.equal(s.underWay, 0, "then as ever");
+    t.equal(s.counts().underWay, 0, "then as ever");
     s.pass(2001);
-    t.equal(s.underWay, 1);
+    t.equal(s.counts().underWay, 1);
   },
 );
 
@@ -186,7 +203,7 @@ t.test("Checks asks at once only once when it finds the server down all the same
     s.answer(0, "x");
     s.checks.review();
     s.pass(8999);
-    t.same([s.underWay, s.isUp(0)], [0, false]);
+    t.same([s.counts().underWay, s.isUp(0)], [0, false]);
   }
 });
 
@@ -197,14 +214,14 @@ t.test("Checks asks again when what was under way as a session succeeded may be 
   s.checks.review();
   s.answer(0, "x");
   s.pass(0);
-  t.equal(s.underWay, 1);
+  t.equal(s.counts().underWay, 1);
   s.answer(0, null);
   s.pass(0);
   s.answer(0, null);
   t.equal(s.isUp(0), true);
   s.pool.succeeded(at(s.pool, 0), s.now());
   s.checks.review();
-  t.equal(s.underWay, 0, "they agree by now");
+  t.equal(s.counts().underWay, 0, "they agree by now");
 });
 
 t.test(
@@ -215,13 +232,13 @@ t.test(
     stopped.pool.succeeded(at(stopped.pool, 0), stopped.now());
     stopped.checks.review();
     stopped.pass(100_000);
-    t.equal(stopped.underWay, 0);
+    t.equal(stopped.counts().underWay, 0);
     const taken = down();
     taken.pool.setOperatorState(at(taken.pool, 0), "down");
     taken.pool.succeeded(at(taken.pool, 0), taken.now());
     taken.checks.review();
     taken.pass(100_000);
-    t.equal(taken.underWay, 0);
+    t.equal(taken.counts().underWay, 0);
   },
 );
 
@@ -231,46 +248,112 @@ t.test("Checks leaves a server alone that the operator has taken down, and no ot
   s.pool.setOperatorState(at(s.pool, 1), "drain");
   s.checks.start();
   s.pass(5000);
-  t.equal(s.underWay, 1);
+  t.equal(s.counts().underWay, 1);
   s.answer(1, null);
   t.same([s.isUp(0), s.isUp(1)], [false, false]);
   s.pool.setOperatorState(at(s.pool, 0), "ready");
   s.pass(10_000);
-  t.equal(s.underWay, 2);
+  t.equal(s.counts().underWay, 2);
   t.equal(s.isUp(0), true);
 });
 
-t.test("Checks holds no server down that it found down when there was an interval", async (t) => {
-  const s = down();
-  await s.checks.stop();
-  s.uncheck();
-  t.same([s.isUp(0), s.underWay], [true, 0]);
-});
+t.test(
+  "Checks holds a server that it found down no longer than sessions do when there is no interval any more",
+  (t) => {
+    const s = down();
+    s.checks.stop();
+    s.uncheck();
+    t.same([s.isUp(0), s.counts().underWay], [false, 0]);
+    s.pass(16_000);
+    t.same([s.isUp(0), s.counts().underWay], [true, 0]);
+    t.end();
+  },
+);
 
-t.test("Checks begins no more when it is stopped, and waits for those under way", async (t) => {
+t.test("Checks begins no more when it is stopped, and lets those under way come to their ends", async (t) => {
   const s = scene(2);
   s.checks.start();
   s.pass(5000);
   s.answer(0, null);
+  s.checks.stop();
   let isOver = false;
-  const stopped = s.checks.stop().then(() => {
+  const ended = s.checks.end().then(() => {
     isOver = true;
   });
   s.pass(100_000);
   await null;
-  t.same([s.asked, isOver], [2, false]);
-  s.answer(1, null);
-  await stopped;
+  t.same([s.counts().asked, s.counts().underWay, isOver], [2, 1, false]);
+  s.answer(1, "x");
+  await ended;
   s.pass(100_000);
-  t.equal(s.asked, 2);
+  t.equal(s.counts().asked, 2);
+  t.same(s.heard.length, 1, "what comes of them means nothing any more");
 });
 
-t.test("Checks breaks off what is under way when it is told to", async (t) => {
-  const s = scene(1);
+t.test("Checks leaves it to sessions who is up once it has retired", async (t) => {
+  const s = scene(2);
+  s.checks.start();
+  for (let round = 0; round < 3; round++) {
+    s.pass(10_000);
+    s.answer(0, "x");
+    s.answer(1, null);
+  }
+  t.same([s.isUp(0), s.isUp(1)], [false, true]);
+  s.checks.retire();
+  s.pass(10_000);
+  t.same([s.counts().underWay, s.isUp(0), s.isUp(1)], [0, false, true]);
+  s.pass(6000);
+  t.equal(s.isUp(0), true, "it is tried again");
+  s.checks.start();
+  s.pass(100_000);
+  t.equal(s.counts().underWay, 0, "and for good");
+});
+
+t.test("Checks breaks off what is under way when it is told to, the mute first", async (t) => {
+  const s = scene(2);
   s.checks.start();
   s.pass(5000);
-  const stopped = s.checks.stop();
-  s.checks.abort();
-  await stopped;
-  t.equal(s.underWay, 0);
+  s.speak(0);
+  s.checks.stop();
+  const ended = s.checks.end();
+  s.checks.abort("mute");
+  t.equal(s.counts().underWay, 1);
+  s.checks.abort("all");
+  await ended;
+  t.equal(s.counts().underWay, 0);
 });
+
+t.test(
+  "Checks leaves a server out while those before ask it still, and waits for them at its end",
+  async (t) => {
+    const before = scene(2);
+    before.checks.start();
+    before.pass(5000);
+    before.answer(0, null);
+    before.checks.stop();
+    // One more change comes before that check is at its end.
+    const between = scene(2);
+    between.checks.follow(before.checks);
+    between.checks.start();
+    between.checks.stop();
+    const s = scene(2);
+    s.checks.follow(between.checks);
+    s.checks.start();
+    s.pass(5000);
+    t.same([s.counts().asked, s.counts().underWay], [1, 1]);
+    s.answer(0, null);
+    s.pass(10_000);
+    t.equal(s.counts().asked, 2);
+    s.answer(0, null);
+    let isOver = false;
+    const ended = s.checks.end().then(() => {
+      isOver = true;
+    });
+    await new Promise(setImmediate);
+    t.equal(isOver, false);
+    before.answer(1, null);
+    await ended;
+    s.pass(10_000);
+    t.equal(s.counts().asked, 4);
+  },
+);

@@ -33,6 +33,18 @@ t.test(
   },
 );
 
+t.test("Health takes what checks have found for a session's word once there are none", async (t) => {
+  const health = make();
+  health.checked(0, false, NOW);
+  health.found(1, true);
+  for (const server of [0, 1]) health.unchecked(server, NOW);
+  t.equal(health.objection(0, NOW), "sessions");
+  t.equal(downFor(health, NOW), 16);
+  t.strictSame([health.isWell(1, NOW), health.isVouchedFor(1)], [true, false]);
+  health.succeeded(0, NOW);
+  t.equal(health.isWell(0, NOW), true, "and a session ends it");
+});
+
 t.test("Health counts failures of a server that is down as one", async (t) => {
   const health = make();
   for (let session = 0; session < 50; session++) health.failed(0, NOW);

@@ -1,7 +1,7 @@
 /** The order in which a server hears of the client, and that nothing goes on when a part of it fails. */
 import t from "tap";
 import { Address, type AddressAndPort } from "../../src/address.ts";
-import type { Dialogue, IntroductionStep } from "../../src/dialogue.ts";
+import type { Dialogue, IntroductionStep, Unwelcoming } from "../../src/dialogue.ts";
 import { imapDialogue } from "../../src/imap/dialogue.ts";
 import { bytesOf, nothing, textOf } from "../../src/lines.ts";
 import type { Identity, PoolTlsOptions } from "../../src/pools/options.ts";
@@ -92,14 +92,18 @@ t.test("Approach waits for the greeting alone when the pool needs no exchange", 
 });
 
 t.test("Approach looks for another server when the greeting refuses, in any cuts", async (t) => {
-  for (const reply of ["421 4.3.2 busy\r\n", "450 x\r\n", "554-no\r\n554 no\r\n"]) {
+  for (const [reply, word] of [
+    ["421 4.3.2 busy\r\n", "unwilling"],
+    ["450 x\r\n", "unwilling"],
+    ["554-no\r\n554 no\r\n", "averse"],
+  ] as const) {
     for (const another of [true, false]) {
       const whole = approach({ another });
       whole.hear(reply);
-      t.strictSame(whole.log.slice(3), ["unwilling", ...(another ? [] : [`introduced ${reply}`])]);
+      t.strictSame(whole.log.slice(3), [word, ...(another ? [] : [`introduced ${reply}`])]);
       const cut = approach({ another });
       for (const byte of reply.slice(0, 3)) cut.hear(byte);
-      t.strictSame(cut.log.slice(3), ["unwilling", ...(another ? [] : [`introduced ${reply.slice(0, 3)}`])]);
+      t.strictSame(cut.log.slice(3), [word, ...(another ? [] : [`introduced ${reply.slice(0, 3)}`])]);
     }
   }
   const buffer = bytesOf("4");
@@ -213,7 +217,7 @@ t.test("Approach fails when the server does not do its part of the exchange", as
   }
   const passed = approach({ identity: "xclient", another: true });
   passed.hear("554 no\r\n");
-  t.equal(passed.log.at(-1), "unwilling", "unless there is another server");
+  t.equal(passed.log.at(-1), "averse", "unless there is another server");
   const opaque = approach({ identity: "xclient", dialogue: null });
   t.equal(opaque.log.at(-1), "fail identity-refused no dialogue for it");
 });
@@ -270,8 +274,8 @@ function approach(setting: Setting) {
   };
   const search = {
     failed: (reason: string, detail: string | null) => void log.push(`failed ${reason} ${detail}`),
-    unwilling: () => {
-      log.push("unwilling");
+    refused: (greeting: Unwelcoming) => {
+      log.push(greeting);
       return another;
     },
   };

@@ -243,15 +243,27 @@ t.test("Session holds nobody up when it cannot go on with what is in force", asy
   t.equal(found.session.phase, "connect");
 });
 
-t.test("Session waits no more when the gateway is about to end", async (t) => {
+t.test("Session waits on while the gateway drains, and is served in it, or told at its end", async (t) => {
   const found = parked();
   found.sessions.drainAll();
-  t.match(found.client.take(), /^421 upstream-unavailable/);
-  t.strictSame(told(found), ["gone", 0]);
-  const trying = coming(parkingPool());
-  trying.sessions.drainAll();
-  refuse(trying);
-  t.match(trying.client.take(), /^421 upstream-unavailable/);
+  wait(found, 700);
+  accept(found);
+  found.upstreams[1]!.hear(hello);
+  t.equal(found.client.take(), hello);
+  t.strictSame(told(found), ["served", 0]);
+  for (const turns of [0, 1]) {
+    const late = coming(parkingPool());
+    late.sessions.drainAll();
+    refuse(late);
+    for (let turn = 0; turn < turns; turn++) wait(late, 700);
+    t.equal(late.session.phase, turns === 0 ? "parked" : "connect");
+    late.sessions.cutAll();
+    t.match(late.client.take(), /^421 upstream-unavailable/);
+    t.strictSame(told(late), ["gone", 0]);
+    t.match(late.session, { outcome: "failed", detail: "draining" });
+    late.pass(2000);
+    t.equal(late.records.length, 1, "it has no longer to read that than at other cuts");
+  }
 });
 
 t.test("Session waits no more when its client is banned meanwhile", async (t) => {

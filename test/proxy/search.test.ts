@@ -2,28 +2,31 @@
 import fc from "fast-check";
 import t from "tap";
 import { Address } from "../../src/address.ts";
-import type { Greeting } from "../../src/dialogue.ts";
-import { bytesOf, textOf } from "../../src/lines.ts";
-import type { Identity } from "../../src/pools/options.ts";
-import { serverAt } from "../config/fixtures.ts";
+import { bytesOf } from "../../src/lines.ts";
+import type { HealthOptions, Identity } from "../../src/pools/options.ts";
+import { greetingOf } from "../../src/smtp/greeting.ts";
+import { defaultHealth, serverAt } from "../config/fixtures.ts";
 import { poolOf, refusal, type Scene, scene } from "./fakes.ts";
 
 const hello = "220 hi\r\n";
 const busy = "421 busy\r\n";
 
 /** As many servers with a slot each; none of them has answered yet. */
-function among(count: number, identity: Identity = "none"): Scene {
+function among(count: number, identity: Identity = "none", health: Partial<HealthOptions> = {}): Scene {
   const servers = Array.from({ length: count }, (_, index) => ({
     ...serverAt("192.0.2.1", index + 1),
     maxConnections: 1,
   }));
   const introduce = () => ({ feed: (reply: Uint8Array) => ({ kind: "unwilling" as const, reply }) });
-  const greeting = (bytes: Uint8Array): Greeting => (textOf(bytes).startsWith("4") ? "unwilling" : "welcome");
   return scene(
     {},
     "off",
     {},
-    { pool: poolOf({ servers, identity }), connects: false, dialogue: { greeting, introduce } },
+    {
+      pool: poolOf({ servers, identity, health: { ...defaultHealth, ...health } }),
+      connects: false,
+      dialogue: { greeting: greetingOf, introduce },
+    },
   );
 }
 
@@ -96,6 +99,38 @@ t.test("Search does not take a server from all clients that fails for one it was
     }
   }
 });
+
+t.test(
+  "Search takes a server's refusal for the client's affair where it says so, or checks find it well",
+  async (t) => {
+    for (const identity of ["none", "proxy-v2"] as const) {
+      for (const [reply, last, intervalMs, isUp] of [
+        ["554 5.7.1 blocked\r\n", null, 10_000, true],
+        ["554 5.7.1 blocked\r\n", false, 10_000, true],
+        ["554 5.7.1 blocked\r\n", null, 0, true],
+        ["421 4.7.0 too many\r\n", true, 10_000, true],
+        ["421 4.7.0 too many\r\n", false, 10_000, false],
+        ["421 4.7.0 too many\r\n", null, 10_000, false],
+        // Checked once, and by nobody since a reload.
+        ["421 4.7.0 too many\r\n", true, 0, false],
+      ] as const) {
+        const found = among(2, identity, { intervalMs });
+        const { pool, upstreams } = found;
+        const [first] = pool.servers;
+        if (last !== null) pool.found(first!, last);
+        if (identity === "proxy-v2") pool.failedWith(first!, Address.v4(1), 1);
+        accept(found);
+        upstreams[0]!.hear(reply);
+        t.equal(
+          pool.isUp(first!, 3),
+          isUp,
+          `${reply.slice(0, 3)} to ${identity}, last check ${last}, ${intervalMs}`,
+        );
+        t.equal(upstreams.length, 2, "the next is tried in any case");
+      }
+    }
+  },
+);
 
 t.test("Search gives each server its own deadlines", async (t) => {
   const found = among(3);

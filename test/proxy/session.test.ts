@@ -140,36 +140,61 @@ t.test("Session counts every handshake but a resumed one, failed ones too", asyn
   }
 });
 
-t.test("Session takes its leave in words at the end of a drain, and in IMAP at its beginning", async (t) => {
-  for (const [protocol, when] of [
-    ["smtp", "cut"],
-    ["imap", "drain"],
-  ] as const) {
-    const { client, upstream, watch, session, records } = scene({}, "off", { protocol });
-    upstream.hear("hello\r\n");
-    client.take();
-    watch.farewell = "bye\r\n";
-    session.drain();
-    if (when === "cut") {
-      t.equal(client.take(), "", "SMTP goes on for the drain's time");
-      session.cut();
+t.test(
+  "Session takes its leave in words at the end of a drain, and in IMAP once there was time to log in",
+  async (t) => {
+    for (const [protocol, when] of [
+      ["smtp", "cut"],
+      ["imap", "drain"],
+    ] as const) {
+      const idleTimeoutMs = 300_000;
+      const { client, upstream, watch, session, sessions, records, pass } = scene({}, "off", {
+        protocol,
+        idleTimeoutMs,
+      });
+      upstream.hear("hello\r\n");
+      client.take();
+      watch.farewell = "bye\r\n";
+      sessions.drainAll();
+      pass(14_999);
+      t.equal(client.take(), "");
+      pass(1);
+      if (when === "cut") {
+        t.equal(client.take(), "", "SMTP goes on for the drain's time");
+        session.cut();
+      }
+      t.equal(client.take(), "bye\r\n");
+      t.equal(upstream.closed, true);
+      client.hangUp();
+      t.match(records, [{ outcome: "drained", reason: null }], protocol);
     }
-    t.equal(client.take(), "bye\r\n");
-    t.equal(upstream.closed, true);
+    const { client, upstream, watch, session, sessions, records, pass } = scene({}, "off", {
+      protocol: "imap",
+      idleTimeoutMs: 300_000,
+    });
+    upstream.hear("hello\r\n");
+    watch.farewell = "bye\r\n";
+    sessions.drainAll();
+    pass(14_000);
+    watch.stage = "opaque";
+    client.hear("a NOOP\r\n");
+    client.take();
+    pass(60_000);
+    t.equal(client.closed, false, "logged in, it goes on");
+    session.cut();
+    t.equal(client.take(), "", "and nothing is said amid what nobody reads");
+    t.match(records, [{ outcome: "drained" }]);
+  },
+);
+
+t.test("Session tells a client so at the end of a drain that has heard nothing yet", async (t) => {
+  for (const connects of [false, true]) {
+    const { client, session, records } = scene({}, "off", {}, { connects });
+    session.cut();
+    t.match(client.take(), /^421 upstream-unavailable/, session.phase);
     client.hangUp();
-    t.match(records, [{ outcome: "drained", reason: null }], protocol);
+    t.match(records, [{ outcome: "failed", reason: "upstream-unavailable", detail: "draining" }]);
   }
-  const { client, upstream, watch, session, records } = scene({}, "off", { protocol: "imap" });
-  upstream.hear("hello\r\n");
-  watch.stage = "opaque";
-  client.hear("a NOOP\r\n");
-  client.take();
-  watch.farewell = "bye\r\n";
-  session.drain();
-  t.equal(client.closed, false, "logged in, it goes on");
-  session.cut();
-  t.equal(client.take(), "", "and nothing is said amid what nobody reads");
-  t.match(records, [{ outcome: "drained" }]);
 });
 
 t.test("Session is ended when an IMAP client says nothing before it has logged in", async (t) => {

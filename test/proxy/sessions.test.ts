@@ -18,6 +18,7 @@ class Fake implements Sweepable {
   slot = -1;
   deadlineMs: number;
   readonly calls: string[] = [];
+  awaitsLogin = false;
   /** How often it is still to be asked again. */
   rechecks = 0;
   readonly #sessions: Sessions;
@@ -39,10 +40,6 @@ class Fake implements Sweepable {
   recheck(): boolean {
     this.calls.push("recheck");
     return this.rechecks-- > 0;
-  }
-  drain(): void {
-    this.calls.push("drain");
-    this.#sessions.remove(this);
   }
 
   cut(): void {
@@ -102,14 +99,40 @@ t.test("cutAll ends every session, and whenEmpty hears of the last", (t) => {
   t.end();
 });
 
-t.test("drainAll tells every session, though each may go meanwhile", (t) => {
-  const sessions = new Sessions(new Clock());
-  const all = [1, 2, 3].map(() => new Fake(sessions, Number.POSITIVE_INFINITY));
+t.test("drainAll gives those their time that are to log in, each from where it is seen to be", (t) => {
+  const clock = new Clock();
+  const sessions = new Sessions(clock);
+  const [one, other, late] = [1, 2, 3].map(() => new Fake(sessions, Number.POSITIVE_INFINITY));
+  const pass = (milliseconds: number) => {
+    clock.nowMs += milliseconds;
+    sessions.sweep();
+    return [one, other, late].map((session) => session!.calls.length);
+  };
+  one!.awaitsLogin = true;
+  t.same(pass(60_000), [0, 0, 0], "there is no drain");
   sessions.drainAll();
-  t.same(
-    all.map(({ calls }) => calls),
-    [["drain"], ["drain"], ["drain"]],
-  );
+  t.same(pass(10_000), [0, 0, 0]);
+  late!.awaitsLogin = true;
+  t.same(pass(4_999), [0, 0, 0]);
+  t.same(pass(1), [1, 0, 0]);
+  t.same(pass(14_998), [1, 0, 0]);
+  t.same(pass(1), [1, 0, 1], "its time begins where the sweep sees it");
+  t.same([one!.calls, other!.calls, late!.calls], [["cut"], [], ["cut"]]);
+  t.end();
+});
+
+t.test("drainAll lets those go on that have logged in meanwhile", (t) => {
+  const clock = new Clock();
+  const sessions = new Sessions(clock);
+  const session = new Fake(sessions, Number.POSITIVE_INFINITY);
+  session.awaitsLogin = true;
+  sessions.drainAll();
+  clock.nowMs += 14_000;
+  sessions.sweep();
+  session.awaitsLogin = false;
+  clock.nowMs += 60_000;
+  sessions.sweep();
+  t.same(session.calls, []);
   t.end();
 });
 

@@ -9,10 +9,14 @@ export interface Entry {
   readonly data: readonly number[];
 }
 
-/** Listens on a free port of loopback, and gives its address; every name but those of `entries`, as they are then, does not exist. */
+/**
+ * Listens on a free port of loopback, and gives its address; every name but those of `entries`, as they are then, does not exist.
+ * A question of a type that `fails` gets a SERVFAIL.
+ */
 export async function startDns(
   t: Test,
   entries: Readonly<Record<string, readonly Entry[]>>,
+  fails: (type: number) => boolean = () => false,
 ): Promise<string> {
   const socket = createSocket("udp4");
   socket.on("message", (query, { port, address }) => {
@@ -24,10 +28,12 @@ export async function startDns(
     }
     const question = query.subarray(12, at + 5);
     const found = entries[labels.join(".")];
-    const records = (found ?? []).filter(({ type }) => type === query.readUInt16BE(at + 1));
+    const asked = query.readUInt16BE(at + 1);
+    const records = fails(asked) ? [] : (found ?? []).filter(({ type }) => type === asked);
     const head = Buffer.alloc(12);
     head.writeUInt16BE(query.readUInt16BE(0));
-    head.writeUInt16BE(found === undefined ? 0x8183 : 0x8180, 2);
+    const status = found === undefined ? 0x8183 : 0x8180;
+    head.writeUInt16BE(fails(asked) ? 0x8182 : status, 2);
     head.writeUInt16BE(1, 4);
     head.writeUInt16BE(records.length, 6);
     const answers = records.map(({ type, ttl, data }) =>

@@ -76,7 +76,7 @@ t.test("SmtpIntroducer passes the server's own refusal on when it does not want 
   const full = "421-4.7.0 too many\r\n421 4.7.0 connections from 203.0.113.7\r\n";
   for (const agenda of [naming, securing, both]) {
     t.strictSame(steps(agenda, [full]), [`unwilling ${full}`]);
-    t.strictSame(steps(agenda, ["554 5.7.1 no\r\n"]), ["unwilling 554 5.7.1 no\r\n"]);
+    t.strictSame(steps(agenda, ["554 5.7.1 no\r\n"]), ["averse 554 5.7.1 no\r\n"]);
     t.strictSame(steps(agenda, ["250 what\r\n"]), ["declined 250 what\r\n"]);
   }
   const introducer = make(naming);
@@ -193,6 +193,7 @@ function described(step: IntroductionStep): string {
     case "done":
       return `done ${textOf(step.greeting)}`;
     case "unwilling":
+    case "averse":
     case "declined":
       return `${step.kind} ${textOf(step.reply)}`;
     case "refused":

@@ -7,11 +7,12 @@ import type { Resolution } from "../../src/wire/names.ts";
 import { memoryLog } from "../observe/fixtures.ts";
 import { optionsOf, plain } from "../pools/fixtures.ts";
 
-const answerOf = (ttlSeconds: number | null, ...texts: string[]): Resolution => ({
-  ok: true,
-  addresses: texts.map((text) => Address.parse(text)!),
-  ttlSeconds,
-});
+function answerOf(ttlSeconds: number | null, ...texts: string[]): Extract<Resolution, { ok: true }> {
+  const addresses = texts.map((text) => Address.parse(text)!);
+  return { ok: true, addresses, unknown: null, ttlSeconds };
+}
+/** The same, where the question for the other family has failed. */
+const half = (unknown: 4 | 6, ...texts: string[]): Resolution => ({ ...answerOf(600, ...texts), unknown });
 const failure: Resolution = { ok: false, code: "ENOTFOUND" };
 
 /** Starts, and gives one answer after the other; each time says how long it is until the next question. */
@@ -81,3 +82,27 @@ t.test("Names keeps the last addresses when a later answer is none, and says so 
     { level: "info", event: "server-resolved", fields: { addresses: ["192.0.2.8"] } },
   ]);
 });
+
+t.test(
+  "Names keeps the addresses of a family for which the question has failed, and asks again soon",
+  async (t) => {
+    const { seen, found } = await waits(t, [
+      answerOf(600, "192.0.2.7", "2001:db8::7"),
+      half(6, "192.0.2.8"),
+      half(4, "2001:db8::8"),
+      answerOf(600, "2001:db8::8"),
+      half(4, "2001:db8::9"),
+    ]);
+    t.same(
+      seen.map((hosts) => hosts.slice(0, -1).sort()),
+      [
+        ["192.0.2.7", "2001:db8::7"],
+        ["192.0.2.8", "2001:db8::7"],
+        ["192.0.2.8", "2001:db8::8"],
+        ["2001:db8::8"],
+        ["2001:db8::9"],
+      ],
+    );
+    t.same(found, [600_000, 30_000, 30_000, 600_000, 30_000]);
+  },
+);

@@ -32,3 +32,18 @@ t.test("resolver says why when nobody knows the name", async (t) => {
   t.equal(found.ok, false);
   t.match(found, { code: /^E/ });
 });
+
+t.test("resolver says which family it could not ask for, and not where there is none of it", async (t) => {
+  const entries = {
+    "mail.example.org": [{ type: 1, ttl: 30, data: [192, 0, 2, 7] }],
+    "new.example.org": [
+      { type: 28, ttl: 30, data: [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7] },
+    ],
+  } as const;
+  const well = resolver([await startDns(t, entries)]);
+  const fails = (type: number) =>
+    startDns(t, entries, (asked) => asked === type).then((at) => resolver([at]));
+  t.match(await well("mail.example.org"), { ok: true, unknown: null }, "there is none");
+  t.match(await (await fails(28))("mail.example.org"), { ok: true, unknown: 6, addresses: { length: 1 } });
+  t.match(await (await fails(1))("new.example.org"), { ok: true, unknown: 4, addresses: { length: 1 } });
+});
