@@ -36,6 +36,9 @@ export const here: Surroundings = {
 const OWN_FILES = 64;
 const FILES_PER_THREAD = 32;
 
+/** Half of what Linux has of ports for connections to one place. */
+const OPEN_MAX = 14_000;
+
 /** @throws UsageError, Unable */
 export async function planOf(scenario: Scenario, given: Given, around: Surroundings): Promise<Plan> {
   const pace = paceOf(given);
@@ -46,7 +49,8 @@ export async function planOf(scenario: Scenario, given: Given, around: Surroundi
   const login = loginOf(given, around.environment, needsLogin(scenario, protocol));
   checkProcess(scenario, given.find(OPTIONS.pid));
   if (scenario === "hammer") checkOffenders(given);
-  checkFiles(given, heldBy(scenario, given, pace), around.openFilesMax);
+  const room = roomFor(given, around.openFilesMax);
+  checkFiles(heldBy(scenario, given, pace), room);
   return {
     scenario,
     protocol,
@@ -58,6 +62,7 @@ export async function planOf(scenario: Scenario, given: Given, around: Surroundi
       seed: given.get(OPTIONS.seed),
     },
     pace,
+    openMax: Math.min(OPEN_MAX, room?.sessions ?? OPEN_MAX),
     durationMs,
     sessionsMax: given.get(OPTIONS.sessions),
     timeoutMs: given.get(OPTIONS.timeout),
@@ -157,15 +162,34 @@ function heldBy(scenario: Scenario, given: Given, pace: Pace): Held | null {
   return concurrency === 0 ? null : { option: "concurrency", value: concurrency, each: 1, fixed: 0 };
 }
 
-/** A run that ends in EMFILE would measure the harness. */
-function checkFiles(given: Given, held: Held | null, openFilesMax: number | null): void {
-  if (held === null || openFilesMax === null) return;
-  const { option, value, each, fixed } = held;
+/** How many sessions the limit on open files has room for. */
+interface Room {
+  readonly openFilesMax: number;
+  /** Besides sessions. */
+  readonly own: number;
+  /** The sink has an end of each, too. */
+  readonly perSession: number;
+  readonly sessions: number;
+}
+
+/** Null where the system does not tell. */
+function roomFor(given: Given, openFilesMax: number | null): Room | null {
+  if (openFilesMax === null) return null;
   const perSession = given.has(OPTIONS.sink) ? 2 : 1;
   const own = OWN_FILES + given.get(OPTIONS.threads) * FILES_PER_THREAD;
+  const sessions = Math.floor((openFilesMax - own) / perSession);
+  if (sessions > 0) return { openFilesMax, own, perSession, sessions };
+  throw new Unable(`this process may have ${openFilesMax} open files, and needs more than ${own}: ulimit -n`);
+}
+
+/** A run that ends in EMFILE would measure the harness. */
+function checkFiles(held: Held | null, room: Room | null): void {
+  if (held === null || room === null) return;
+  const { option, value, each, fixed } = held;
+  const { openFilesMax, own, perSession, sessions } = room;
   const needed = (value * each + fixed) * perSession + own;
   if (needed <= openFilesMax) return;
-  const fits = Math.floor((Math.floor((openFilesMax - own) / perSession) - fixed) / each);
+  const fits = Math.floor((sessions - fixed) / each);
   throw new Unable(
     `--${option} ${value}${each > 1 ? ` of ${each} offenders` : ""} needs ${needed} open files, and this process may have ` +
       `${openFilesMax}: ulimit -n ${needed}, or at most --${option} ${Math.max(fits, 0)}`,

@@ -5,14 +5,14 @@
 import { thisMachine } from "../harness/machine.ts";
 import type { Plan, Scenario } from "../load/plan.ts";
 import type { Result } from "../load/result.ts";
-import { run } from "../load/run.ts";
+import { RunFailure, run } from "../load/run.ts";
 import { OPTIONS } from "../options.ts";
 import { resultsJson } from "../report/json.ts";
 import { Live } from "../report/live.ts";
 import { page } from "../report/page.ts";
 import { planTitle } from "../report/plantext.ts";
 import { resultText } from "../report/text.ts";
-import { type Command, exitCodes, say } from "./command.ts";
+import { type Command, exitCodes, say, Unable } from "./command.ts";
 import type { Given } from "./given.ts";
 import { checkWritable, deliver } from "./output.ts";
 import { here, planOf } from "./plan.ts";
@@ -22,14 +22,22 @@ export function scenario(name: Scenario): Command {
   return async (given, signal) => {
     const plan = await planOf(name, given, here);
     checkWritable(given);
-    const result = await measured(plan, given, signal);
-    deliver(given, {
-      text: (to) => resultText(result, to),
-      json: () => resultsJson([result], "line"),
-      html: () => page([result], null, thisMachine()),
+    const result = await measured(plan, given, signal).catch((error: unknown) => {
+      if (!(error instanceof RunFailure)) throw error;
+      if (error.result !== null) report(given, error.result);
+      throw new Unable(`the harness itself could not go on: ${error.message}`);
     });
+    report(given, result);
     return isWell(name, result) ? exitCodes.well : exitCodes.short;
   };
+}
+
+function report(given: Given, result: Result): void {
+  deliver(given, {
+    text: (to) => resultText(result, to),
+    json: () => resultsJson([result], "line"),
+    html: () => page([result], null, thisMachine()),
+  });
 }
 
 async function measured(plan: Plan, given: Given, signal: AbortSignal): Promise<Result> {
@@ -47,8 +55,7 @@ async function measured(plan: Plan, given: Given, signal: AbortSignal): Promise<
       onSample: (sample) => live.show(sample),
       pid: given.find(OPTIONS.pid),
       metricsUrl: given.find(OPTIONS.metrics),
-    });
-    live.end();
+    }).finally(() => live.end());
     if (sink === null || plan.scenario === "attack") return result;
     const agreement = sinkAgreement(result.counts, await sink.counts());
     if (agreement === null) return result;

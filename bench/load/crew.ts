@@ -1,6 +1,6 @@
 /**
  * The load threads as the main thread sees them: it has them begin together, adds up what they tell, and ends them. A
- * thread that dies or falls silent is an error of the harness, and ends the run.
+ * thread that dies or falls silent is an error of the harness, and ends the run: `ready` or `over` rejects, in a line.
  */
 import type { RecordableHistogram } from "node:perf_hooks";
 import { Worker } from "node:worker_threads";

@@ -79,6 +79,8 @@ export interface Counts {
   readonly failed: number;
   /** Not over when the run was. */
   readonly open: number;
+  /** Open loop: were due, and had not begun when the load stopped. They are in none of the other counts. */
+  readonly neverBegun: number;
   /** Messages that the target took (its final 250), or that were fetched whole. */
   readonly messages: number;
   /** Both ways without PROXY headers, and of TLS what is inside, so that a target that reads its sessions has the same. */

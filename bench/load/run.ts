@@ -4,9 +4,9 @@
  */
 import { Crew } from "./crew.ts";
 import type { Pace, Plan } from "./plan.ts";
-import type { Harness, Result, Sample } from "./result.ts";
+import type { Counts, Harness, Result, Sample } from "./result.ts";
 import { recipes } from "./scenario.ts";
-import { latencyOf, openOf } from "./tally.ts";
+import { latencyOf, openOf, type Running } from "./tally.ts";
 import { Target } from "./target.ts";
 
 /** What is watched beside the sessions themselves, and who watches. */
@@ -21,8 +21,20 @@ export interface Watch {
   readonly metricsUrl: string | null;
 }
 
-/** Never rejects for what a target does: that is in the result. */
+/** Never rejects for what a target does: that is in the result. What the harness itself cannot do is a `RunFailure`. */
 export type Run = (plan: Plan, watch: Watch) => Promise<Result>;
+
+/** The load threads could not go on: why, in a line. */
+export class RunFailure extends Error {
+  override readonly name = "RunFailure";
+  /** As far as they had told; null where they had not begun. */
+  readonly result: Result | null;
+
+  constructor(message: string, result: Result | null) {
+    super(message);
+    this.result = result;
+  }
+}
 
 const SAMPLE_MS = 1000;
 
@@ -44,27 +56,33 @@ export const run: Run = async (asked, watch) => {
   const target = new Target(watch);
   const crew = new Crew(plan);
   try {
-    await crew.ready;
+    await crew.ready.catch((error: Error) => {
+      throw new RunFailure(error.message, null);
+    });
     await target.begin();
     const startedAt = new Date().toISOString();
     const sampler = new Sampler(crew, target, watch);
     crew.begin();
-    const end = await lastly(crew, plan, watch.signal).finally(() => sampler.stop());
+    const end = await lastly(crew, plan, watch.signal)
+      .catch((error: Error) => error)
+      .finally(() => sampler.stop());
     const { tally } = crew;
     const { replies, faults, latencies } = tally;
     const { seconds, samples } = sampler;
-    const counts = { ...tally.counts, open: openOf(tally.counts) };
+    const known = { plan, startedAt, seconds, latencies, replies, faults, samples };
+    if (end instanceof Error) {
+      const counts = countsOf(crew.counts);
+      const harness = harnessOf(crew, plan, seconds);
+      const findings = [{ what: "the harness itself", outcome: end.message, isWell: false }];
+      const result = { ...known, wasStopped: true, counts, harness, findings };
+      throw new RunFailure(end.message, { ...result, target: null, agreements: [] });
+    }
+    const counts = countsOf(tally.counts);
     const theirs = await target.end({ plan, counts, replies, faults });
     return {
-      plan,
-      startedAt,
-      seconds,
+      ...known,
       wasStopped: end === "stopped",
       counts,
-      latencies,
-      replies,
-      faults,
-      samples,
       harness: harnessOf(crew, plan, seconds),
       ...theirs,
       findings: [...tally.findings, ...(recipe.findings?.(plan, tally, seconds) ?? []), ...theirs.findings],
@@ -114,6 +132,10 @@ class Sampler {
   }
 }
 
+function countsOf(counts: Running): Counts {
+  return { ...counts, open: openOf(counts) };
+}
+
 /** A thread without a place for a session would wait for one until the run's end. */
 function withUsefulThreads(plan: Plan): Plan {
   const { pace } = plan;
@@ -149,7 +171,8 @@ function harnessOf(crew: Crew, { threads, pace }: Plan, seconds: number): Harnes
   const shareOf = (us: number) => us / 1e6 / seconds / threads;
   const [cpuShare, waitShare] = [shareOf(crew.cpuUs), shareOf(crew.waitUs)];
   const lateP99Us = latencyOf(crew.lateness).p99Us;
-  const isBottleneck = cpuShare + waitShare > BUSY_SHARE || isLate(pace, lateP99Us);
+  const isBehind = crew.tally.counts.neverBegun > 0 || isLate(pace, lateP99Us);
+  const isBottleneck = cpuShare + waitShare > BUSY_SHARE || isBehind;
   return { threads, cpuShare, waitShare, lateP99Us, isBottleneck };
 }
 

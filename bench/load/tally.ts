@@ -185,10 +185,19 @@ export class Tally {
   }
 }
 
-const countNames = ["begun", "done", "turnedAway", "failed", "messages", "bytesIn", "bytesOut"] as const;
+const countNames = [
+  "begun",
+  "done",
+  "turnedAway",
+  "failed",
+  "neverBegun",
+  "messages",
+  "bytesIn",
+  "bytesOut",
+] as const;
 
 export function noCounts(): Running {
-  return { begun: 0, done: 0, turnedAway: 0, failed: 0, messages: 0, bytesIn: 0, bytesOut: 0 };
+  return { begun: 0, done: 0, turnedAway: 0, failed: 0, neverBegun: 0, messages: 0, bytesIn: 0, bytesOut: 0 };
 }
 
 export function addCounts(sum: Running, counts: Running): void {

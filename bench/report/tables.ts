@@ -3,7 +3,14 @@
  *
  * Cells are plain text, in which anything may stand that a target said. A table without rows is not shown. Pure.
  */
-import { type Latency, PHASES, type Phase, type Result, type TargetCost } from "../load/result.ts";
+import {
+  type Counts,
+  type Latency,
+  PHASES,
+  type Phase,
+  type Result,
+  type TargetCost,
+} from "../load/result.ts";
 import { bytesText, countText, figureText, latencyText, plural, shareText } from "./units.ts";
 
 /** `bad` is what somebody has to look at; `warning` puts the figures themselves in doubt. */
@@ -50,6 +57,7 @@ export function warningsOf(result: Result): readonly Row[] {
   const { plan, harness, wasStopped, agreements, counts } = result;
   const differing = agreements.filter(({ agrees }) => !agrees).length;
   return [
+    ...(counts.neverBegun > 0 ? [row([neverBegunText(counts)], "bad")] : []),
     ...(harness.isBottleneck ? [row([bottleneckText(result)], "warning")] : []),
     ...(wasStopped ? [row([STOPPED], "warning")] : []),
     ...(counts.begun === 0 && plan.scenario !== "attack" ? [row(["No session was begun."], "warning")] : []),
@@ -62,6 +70,12 @@ export function warningsOf(result: Result): readonly Row[] {
         ]
       : []),
   ];
+}
+
+/** Who only looks at times would take a load that broke down for one that went well. */
+function neverBegunText({ neverBegun, begun }: Counts): string {
+  const all = plural(neverBegun + begun, "session");
+  return `${countText(neverBegun)} of ${all} that were due were never begun: the load was less than what was asked for, and those that waited longest are in none of the times.`;
 }
 
 function bottleneckText({ harness: { cpuShare, waitShare }, plan: { pace } }: Result): string {
@@ -96,6 +110,9 @@ function countTable({ plan, counts, seconds }: Result): Table {
     sessions("turned away", counts.turnedAway),
     sessions("failed", counts.failed, counts.failed > 0 ? "bad" : "plain"),
     sessions("open at the end", counts.open),
+    ...(counts.neverBegun > 0
+      ? [row(["due and never begun", countText(counts.neverBegun), perSecond(counts.neverBegun), ""], "bad")]
+      : []),
     row(["messages", countText(counts.messages), perSecond(counts.messages), ""]),
     bytes("bytes to the target", counts.bytesOut),
     bytes("bytes from the target", counts.bytesIn),

@@ -33,6 +33,7 @@ t.test("planOf gives the documented defaults when only a target is given", async
     proxy: "v2",
     clients: { ranges: ["198.18.0.0/15"], distribution: "uniform", seed: 1 },
     pace: { kind: "closed", concurrency: 10, rampMs: 0 },
+    openMax: 928,
     durationMs: 10_000,
     sessionsMax: 1_000_000,
     timeoutMs: 10_000,
@@ -232,7 +233,14 @@ t.test("planOf refuses a concurrency when so many files cannot be open", async (
     plan("churn", `${here} --sink 127.0.0.1:26 --concurrency 465`),
     /at most --concurrency 464$/,
   );
-  t.match(await plan("churn", `${here} --rate 100000`), { pace: { kind: "open" } }, "nobody knows how many");
+  // In an open loop nobody knows how many there will be, so that no more are let in.
+  const rate = "--rate 100000";
+  t.match(await plan("churn", `${here} ${rate}`), { pace: { kind: "open" }, openMax: 928 });
+  t.match(await plan("churn", `--sink 127.0.0.1:26 ${rate}`), { openMax: 464 });
+  const few = { ...around, openFilesMax: 96 };
+  await t.rejects(planOf("churn", new Given("churn", here.split(" ")), few), { name: "Unable" });
+  const many = { ...around, openFilesMax: null };
+  t.match(await planOf("churn", new Given("churn", here.split(" ")), many), { openMax: 14_000 });
 });
 
 t.test(

@@ -22,6 +22,18 @@ t.test("a scenario reports for people and for machines when it has gone well", a
   t.match(JSON.parse(json.stdout), { results: [{ counts: { done: 40 } }] });
 });
 
+t.test("a scenario ends in time, and says what it never began, when the rate is far too high", async (t) => {
+  const words = `churn --sink 127.0.0.1:${await freePort()} --rate 100000 --duration 500ms --json`;
+  const { code, stdout, stderr } = await ran(t, words);
+  t.equal(code, 0);
+  t.notMatch(stderr, /^ +at /m, "no stack trace");
+  const { counts, harness } = JSON.parse(stdout).results[0];
+  t.match(counts, { failed: 0, begun: Number, neverBegun: Number });
+  t.equal(counts.begun + counts.neverBegun, 50_000);
+  t.ok(counts.done > 0, "the target was heard meanwhile");
+  t.ok(harness.isBottleneck);
+});
+
 t.test("a scenario counts mails as its sink does when there is one", async (t) => {
   const words = `smtp --sink 127.0.0.1:${await freePort()} --sessions 20 --messages 3 --json`;
   const { code, stdout } = await ran(t, words);

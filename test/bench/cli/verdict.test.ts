@@ -11,6 +11,7 @@ const none: Counts = {
   turnedAway: 0,
   failed: 0,
   open: 0,
+  neverBegun: 0,
   messages: 0,
   bytesIn: 0,
   bytesOut: 0,

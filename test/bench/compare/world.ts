@@ -25,6 +25,7 @@ export function resultOf(plan: Plan, cpuUsPerSession: number): Result {
       turnedAway: 0,
       failed: 0,
       open: 0,
+      neverBegun: 0,
       messages: 0,
       bytesIn: 0,
       bytesOut: 0,

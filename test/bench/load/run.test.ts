@@ -2,7 +2,7 @@
 import t from "tap";
 import type { Plan } from "../../../bench/load/plan.ts";
 import type { Result, Sample } from "../../../bench/load/result.ts";
-import { run } from "../../../bench/load/run.ts";
+import { RunFailure, run } from "../../../bench/load/run.ts";
 import { startUpstream } from "../../live/upstream.ts";
 import { freePort } from "../../servers/ports.ts";
 import { faultsOf, planOf, unwatched } from "./plans.ts";
@@ -105,8 +105,38 @@ t.test("run counts every session when nobody listens", async (t) => {
 t.test("run rejects in words when a thread dies", async (t) => {
   const clients = { ranges: ["nonsense"], distribution: "uniform", seed: 1 } as const;
   const plan = planOf(1, { clients, threads: 2 });
-  await t.rejects(run(plan, unwatched()), { message: /^load thread load-\d died: no network: nonsense$/ });
+  const message = /^load thread load-\d died: no network: nonsense$/;
+  await t.rejects(run(plan, unwatched()), { name: "RunFailure", message, result: null });
 });
+
+t.test("run rejects with the result so far when a thread dies in it", async (t) => {
+  // A header cannot name it, which is our own mistake, and the first session's end.
+  const plan = planOf(1, { target: { host: "nonsense", port: 1 }, proxy: "v2" });
+  const failure = await run(plan, unwatched()).catch((error: unknown) => error);
+  t.ok(failure instanceof RunFailure);
+  const message = /^load thread load-0 died: /;
+  t.match(failure, {
+    message,
+    result: {
+      wasStopped: true,
+      counts: { done: 0 },
+      findings: [{ what: "the harness itself", outcome: message, isWell: false }],
+    },
+  });
+});
+
+t.test(
+  "run counts what never begins, and is the bottleneck, when the rate is far above what it can",
+  async (t) => {
+    const server = await startSmtp(t);
+    const pace = { kind: "open", ratePerSecond: 100_000, rampMs: 0 } as const;
+    const plan = planOf(server.port, { pace, openMax: 200, sessionsMax: 1_000_000, durationMs: 300 });
+    const { counts, harness } = await within(15, plan);
+    t.equal(counts.begun + counts.neverBegun, 30_000);
+    t.ok(counts.done > 0 && counts.neverBegun > 0, JSON.stringify(counts));
+    t.ok(harness.isBottleneck);
+  },
+);
 
 t.test("run uses no more threads than have something to do when it is asked for more", async (t) => {
   const server = await startSmtp(t);

@@ -69,6 +69,15 @@ t.test("resultText says who had the CPU when the harness is the bottleneck", asy
   t.match(reports.full, /and waiting for a CPU +2\.1 %/);
 });
 
+t.test("resultText says in red what was due and never begun when the load fell behind", async (t) => {
+  const behind = resultOf({ counts: { ...full.counts, begun: 600, neverBegun: 400 } });
+  const text = resultText(behind, "plain");
+  t.match(text, /\n400 of 1,000 sessions that were due were never begun: /);
+  t.match(text, /\ndue and never begun +400 /);
+  t.match(resultText(behind, "terminal"), /\u001b\[31mdue and never begun/);
+  t.notMatch(resultText(full, "plain"), /never begun/);
+});
+
 t.test("resultText has findings and no sessions when it is of an attack", async (t) => {
   t.match(reports.attacked, "attack (SMTP) to 127.0.0.1:2525\n");
   t.match(reports.attacked, /not well +bare line feed +passed on/);

@@ -86,6 +86,7 @@ const counts: Counts = {
   turnedAway: 0,
   failed: 0,
   open: 0,
+  neverBegun: 0,
   messages: 1000,
   bytesIn: 200 * MIB,
   bytesOut: 312 * MIB,
