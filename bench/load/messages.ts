@@ -12,15 +12,19 @@ export interface WorkerData {
 /** - `begin`: sessions. - `stop`: no new ones. - `cut`: at once. */
 export type ToWorker = "begin" | "stop" | "cut";
 
+/** Of a thread, in microseconds. */
+export interface Spent {
+  readonly cpuUs: number;
+  /** So long it was ready to run, and had no core. */
+  readonly waitUs: number;
+}
+
 export type FromWorker =
   | { readonly type: "ready" }
   | { readonly type: "snapshot"; readonly counts: Running; readonly recent: RecordableHistogram }
-  | {
+  | ({
       readonly type: "over";
       readonly tally: TallyData;
       readonly lateness: RecordableHistogram;
-      /** What the thread has used since it began. */
-      readonly cpuUs: number;
-      /** So long it was ready to run since then, and had no core. */
-      readonly waitUs: number;
-    };
+      /** From the beginning until the load stopped. */
+    } & Spent);

@@ -156,6 +156,7 @@ export interface Result {
   readonly plan: Plan;
   /** ISO 8601. */
   readonly startedAt: string;
+  /** Of the load: until no session began any more. What was open then went on for up to some seconds. */
   readonly seconds: number;
   /** Whether somebody ended it early. */
   readonly wasStopped: boolean;

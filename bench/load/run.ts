@@ -63,7 +63,7 @@ export const run: Run = async (asked, watch) => {
     const startedAt = new Date().toISOString();
     const sampler = new Sampler(crew, target, watch);
     crew.begin();
-    const end = await lastly(crew, plan, watch.signal)
+    const end = await lastly(crew, plan, watch.signal, () => sampler.loadStops())
       .catch((error: Error) => error)
       .finally(() => sampler.stop());
     const { tally } = crew;
@@ -101,6 +101,7 @@ class Sampler {
   readonly #beganMs = performance.now();
   readonly #timer = setInterval(() => this.#take(), SAMPLE_MS);
   #atMs = 0;
+  #loadMs: number | null = null;
 
   constructor(crew: Crew, target: Target, watch: Watch) {
     this.#crew = crew;
@@ -108,13 +109,19 @@ class Sampler {
     this.#watch = watch;
   }
 
-  /** From its making to the last sample. */
+  /** How long the load lasted: what is open then may go on, and is no load any more. */
   get seconds(): number {
-    return this.#atMs / 1000;
+    return (this.#loadMs ?? this.#atMs) / 1000;
+  }
+
+  /** No session begins any more. */
+  loadStops(): void {
+    this.#loadMs ??= performance.now() - this.#beganMs;
   }
 
   stop(): void {
     clearInterval(this.#timer);
+    this.loadStops();
     this.#take();
   }
 
@@ -143,9 +150,15 @@ function withUsefulThreads(plan: Plan): Plan {
   return { ...plan, threads: Math.max(1, Math.min(plan.threads, most)) };
 }
 
-/** Resolves when all is over, with what has brought it about. */
-async function lastly(crew: Crew, { durationMs, timeoutMs }: Plan, signal: AbortSignal): Promise<End> {
+/** Resolves when all is over, with what has brought it about; `stops` is called when the load stops. */
+async function lastly(
+  crew: Crew,
+  { durationMs, timeoutMs }: Plan,
+  signal: AbortSignal,
+  stops: () => void,
+): Promise<End> {
   const end = await firstOf(crew, durationMs, signal);
+  stops();
   if (end === "over") return end;
   crew.stop();
   const timer = setTimeout(() => crew.cut(), Math.min(timeoutMs, GRACE_MS_MAX));

@@ -6,7 +6,7 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../src/clock.ts";
 import { threadWaitNs } from "../harness/proc.ts";
 import { Loader } from "./loader.ts";
-import type { FromWorker, ToWorker, WorkerData } from "./messages.ts";
+import type { FromWorker, Spent, ToWorker, WorkerData } from "./messages.ts";
 import { recipes } from "./scenario.ts";
 
 /** Twice as often as the main thread tells of it. */
@@ -19,21 +19,33 @@ function serve(port: MessagePort, { plan, share }: WorkerData): void {
   const post = (message: FromWorker) => port.postMessage(message);
   const snapshot = () =>
     post({ type: "snapshot", counts: { ...loader.tally.counts }, recent: loader.tally.takeRecent() });
+  let began: Spent = { cpuUs: 0, waitUs: 0 };
+  /** When the load stopped: what comes behind it is no load. */
+  let stopped: Spent | null = null;
   const begin = async () => {
-    const before = process.threadCpuUsage();
-    const waitedNs = threadWaitNs();
+    began = spent();
     const timer = setInterval(snapshot, SNAPSHOT_MS);
     await loader.start();
     clearInterval(timer);
-    const { user, system } = process.threadCpuUsage(before);
+    const { cpuUs, waitUs } = stopped ?? spent();
     snapshot();
-    const waitUs = (threadWaitNs() - waitedNs) / 1000;
     const tally = loader.tally.data();
-    post({ type: "over", tally, lateness: loader.lateness, cpuUs: user + system, waitUs });
+    const { lateness } = loader;
+    post({ type: "over", tally, lateness, cpuUs: cpuUs - began.cpuUs, waitUs: waitUs - began.waitUs });
   };
-  const orders = { begin, stop: () => loader.stop(), cut: () => loader.cut() };
+  const stop = () => {
+    stopped ??= spent();
+    loader.stop();
+  };
+  const orders = { begin, stop, cut: () => loader.cut() };
   port.on("message", (order: ToWorker) => void orders[order]());
   post({ type: "ready" });
+}
+
+/** What this thread has used so far. */
+function spent(): Spent {
+  const { user, system } = process.threadCpuUsage();
+  return { cpuUs: user + system, waitUs: threadWaitNs() / 1000 };
 }
 
 if (parentPort !== null) serve(parentPort, workerData as WorkerData);
