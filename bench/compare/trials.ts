@@ -5,7 +5,7 @@
  * A case is one or more trials, each of which is one load. A trial gives one figure, or two of the same runs.
  */
 import type { Plan } from "../load/plan.ts";
-import type { Result } from "../load/result.ts";
+import { isSilentRefusal, type Result } from "../load/result.ts";
 import { type Ability, NAMES, type Route } from "../peers/peer.ts";
 
 /** `direct`: load and back end without anything between them. */
@@ -320,10 +320,7 @@ export const CONTESTS: Readonly<Record<CaseName, Contest>> = {
 
 /** Turned away in words, or closed without any. */
 function refusedOf({ counts, faults }: Result): number {
-  const silent = faults.filter(
-    ({ phase, kind }) =>
-      (phase === "connect" || phase === "greeting") && (kind === "closed" || kind === "reset"),
-  );
+  const silent = faults.filter(({ phase, kind }) => isSilentRefusal(phase, kind));
   return silent.reduce((sum, { count }) => sum + count, counts.turnedAway);
 }
 

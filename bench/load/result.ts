@@ -59,9 +59,27 @@ export interface ReplyCount {
  * (an answer that is none in this protocol), `tls` (the handshake), `unreachable` (any other error of the network), `reply`
  * (a reply that ends the session: it is among the `replies`).
  */
-const FAULTS = ["refused", "reset", "closed", "timeout", "protocol", "tls", "unreachable", "reply"] as const;
+export const FAULTS = [
+  "refused",
+  "reset",
+  "closed",
+  "timeout",
+  "protocol",
+  "tls",
+  "unreachable",
+  "reply",
+] as const;
 
 export type FaultKind = (typeof FAULTS)[number];
+
+/**
+ * How targets keep a client out without a word: an end or a reset before their first one, be it in place of TLS. A reset may
+ * be there before the connection is told of, which was taken all the same.
+ */
+export function isSilentRefusal(phase: Phase, kind: FaultKind): boolean {
+  const isEarly = phase === "connect" || phase === "tls" || phase === "greeting";
+  return isEarly && (kind === "closed" || kind === "reset");
+}
 
 export interface FaultCount {
   readonly phase: Phase;

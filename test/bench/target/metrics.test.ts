@@ -230,6 +230,19 @@ t.test("compare leaves out what only one side can know when sessions failed", as
   t.same(agreements, [{ what: "sessions begun", harness: 9, target: 9, agrees: true }]);
 });
 
+t.test("compare takes whom the target reset at once for seen, and whom it never met for not", async (t) => {
+  const after = pageOf('haproxy_frontend_connections_total{proxy="mail"} 7');
+  const faults = [
+    { phase: "connect", kind: "reset", count: 4 },
+    { phase: "connect", kind: "refused", count: 3 },
+    { phase: "connect", kind: "unreachable", count: 2 },
+    { phase: "connect", kind: "timeout", count: 1 },
+    { phase: "greeting", kind: "timeout", count: 1 },
+  ] as const;
+  const { agreements } = compare([], after, ran({ begun: 13, failed: 11, done: 2 }, { faults }));
+  t.same(agreements, [{ what: "sessions begun", harness: 7, target: 7, agrees: true }]);
+});
+
 t.test("compare finds rather than accuses when the target reads no mail", async (t) => {
   const after = pageOf(
     'postern_connections_total{listener="smtp"} 1',
