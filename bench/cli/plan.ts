@@ -5,7 +5,7 @@
  */
 import { lookup } from "node:dns/promises";
 import { existsSync } from "node:fs";
-import { Address, type Endpoint } from "../../src/address.ts";
+import { Address, type Endpoint, Networks } from "../../src/address.ts";
 import { errorCode } from "../../src/files.ts";
 import { openFilesLimit } from "../../src/threads/openfiles.ts";
 import { Clients } from "../load/clients.ts";
@@ -44,7 +44,8 @@ export async function planOf(scenario: Scenario, given: Given, around: Surroundi
   const pace = paceOf(given);
   const durationMs = given.get(OPTIONS.duration);
   const banned = given.find(OPTIONS.banned) ?? [];
-  if (scenario === "bans" && banned.length === 0) throw missing(scenario, "banned LIST");
+  if (scenario === "bans") checkBanned(given, banned);
+  checkTls(scenario, given);
   const protocol = protocolOf(scenario, given);
   const login = loginOf(given, around.environment, needsLogin(scenario, protocol));
   checkProcess(scenario, given.find(OPTIONS.pid));
@@ -56,11 +57,7 @@ export async function planOf(scenario: Scenario, given: Given, around: Surroundi
     protocol,
     target: await targetOf(given, around),
     proxy: given.get(OPTIONS.proxy),
-    clients: {
-      ranges: given.get(OPTIONS.clients),
-      distribution: given.get(OPTIONS.distribution),
-      seed: given.get(OPTIONS.seed),
-    },
+    clients: clientsOf(given),
     pace,
     openMax: Math.min(OPEN_MAX, room?.sessions ?? OPEN_MAX),
     durationMs,
@@ -134,10 +131,43 @@ function checkProcess(command: string, pid: number | null): void {
   }
 }
 
+/** These end with the greeting, and a report of TLS would be one of something that was never done. */
+function checkTls(scenario: Scenario, given: Given): void {
+  const isShort = scenario === "churn" || scenario === "hammer" || scenario === "bans";
+  if (!isShort || given.get(OPTIONS.tls) !== "starttls") return;
+  throw new UsageError(
+    `${scenario}: --tls starttls: its sessions end before they come to it; take --tls implicit, or another scenario`,
+  );
+}
+
+/** Who is banned has to come, and to be told from the others. */
+function checkBanned(given: Given, banned: readonly string[]): void {
+  const { command } = given;
+  if (banned.length === 0) throw missing(command, "banned LIST");
+  if (given.get(OPTIONS.proxy) === "off") {
+    throw new UsageError(`${command}: --proxy off: every session would come from this machine`);
+  }
+  const networks = new Networks(banned);
+  const clients = new Clients(clientsOf(given));
+  for (let index = 0; index < clients.size; index++) {
+    if (networks.contains(clients.at(index, 0).address)) return;
+  }
+  const ranges = given.get(OPTIONS.clients).join();
+  throw new UsageError(`${command}: --banned ${banned.join()}: none of --clients ${ranges} is in it`);
+}
+
+function clientsOf(given: Given): Plan["clients"] {
+  return {
+    ranges: given.get(OPTIONS.clients),
+    distribution: given.get(OPTIONS.distribution),
+    seed: given.get(OPTIONS.seed),
+  };
+}
+
 /** Somebody has to be left who does not offend. */
 function checkOffenders(given: Given): void {
   const offenders = given.get(OPTIONS.offenders);
-  const { size } = new Clients({ ranges: given.get(OPTIONS.clients), distribution: "uniform", seed: 1 });
+  const { size } = new Clients(clientsOf(given));
   if (offenders < size) return;
   throw new UsageError(
     `${given.command}: --offenders ${offenders} takes more clients than --clients has, ${size}, as one has to be left`,

@@ -211,6 +211,26 @@ t.test("planOf says one line when a command line is wrong", async (t) => {
     ["idle", `${here} --protocol imap`, "idle: --user NAME is missing"],
     ["bans", here, "bans: --banned LIST is missing"],
     [
+      "bans",
+      `${here} --banned 198.18.0.0/20 --proxy off`,
+      "bans: --proxy off: every session would come from this machine",
+    ],
+    [
+      "bans",
+      `${here} --banned 203.0.113.0/24,2001:db8::1`,
+      "bans: --banned 203.0.113.0/24,2001:db8::1: none of --clients 198.18.0.0/15 is in it",
+    ],
+    [
+      "attack",
+      `${here} --threads 2`,
+      "attack: has no --threads: that is for smtp, imap, churn, bulk, idle, hammer, bans, sink",
+    ],
+    [
+      "attack",
+      `${here} --sessions 2`,
+      "attack: has no --sessions: that is for smtp, imap, churn, bulk, idle, hammer, bans",
+    ],
+    [
       "attack",
       `${here} --rate 5`,
       "attack: has no --rate: that is for smtp, imap, churn, bulk, idle, hammer, bans",
@@ -219,6 +239,19 @@ t.test("planOf says one line when a command line is wrong", async (t) => {
   for (const [scenario, words, message] of table) {
     await t.rejects(async () => plan(scenario, words), { name: "UsageError", message }, words);
   }
+});
+
+t.test("planOf refuses STARTTLS when sessions end before they come to it", async (t) => {
+  for (const scenario of ["churn", "hammer", "bans"] as const) {
+    const words = `${here} --rate 5 --tries 2${scenario === "bans" ? " --banned 198.18.0.0/20" : ""}`;
+    const own = scenario === "hammer" ? words : words.replace(" --tries 2", "");
+    await t.rejects(plan(scenario, `${own} --tls starttls`), {
+      name: "UsageError",
+      message: `${scenario}: --tls starttls: its sessions end before they come to it; take --tls implicit, or another scenario`,
+    });
+    t.match(await plan(scenario, `${own} --tls implicit`), { tls: "implicit" });
+  }
+  t.match(await plan("smtp", `${here} --tls starttls`), { tls: "starttls" });
 });
 
 t.test("planOf refuses a concurrency when so many files cannot be open", async (t) => {

@@ -1,8 +1,10 @@
 /** The attacks against a server that falls for whatever it can: what it does wrong is found, by the name of the trick. */
 import t from "tap";
+import { makeCertificate } from "../../../bench/harness/certificate.ts";
 import type { Plan } from "../../../bench/load/plan.ts";
 import type { Finding } from "../../../bench/load/result.ts";
 import { run } from "../../../bench/load/run.ts";
+import { startSink } from "../../../bench/sink/sink.ts";
 import { startUpstream } from "../../live/upstream.ts";
 import { freePort } from "../../servers/ports.ts";
 import { loaded, planOf, unwatched } from "../load/plans.ts";
@@ -86,4 +88,20 @@ t.test("attack ends with what it has when the run is over", async (t) => {
   t.equal(counts.begun, 0);
   const none = await run(plan, unwatched({ signal: AbortSignal.abort() }));
   t.same([...new Set(none.findings.map(({ outcome }) => outcome))], ["not played, as the run was over"]);
+});
+
+t.test("attack begins TLS by STARTTLS in IMAP when it is asked to, and says where it cannot", async (t) => {
+  const asked = { protocol: "imap", proxy: "off", tls: "starttls" } as const;
+  const server = await startServer(t, "strict", "imap");
+  t.match(await played(attackPlan(server.port, asked)), [
+    {
+      what: "an ordinary session, before all others",
+      outcome: /^not played, as STARTTLS was not taken: “a BAD what\?”/,
+      isWell: false,
+    },
+  ]);
+  const sink = await startSink({ protocol: "imap", certificate: makeCertificate("ECDSA P-256") });
+  t.teardown(() => sink.stop());
+  const findings = await played(attackPlan(sink.port, asked));
+  t.match(findings.at(-1), { what: "an ordinary session, after all others", isWell: true });
 });
