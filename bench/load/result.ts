@@ -57,7 +57,8 @@ export interface ReplyCount {
 /**
  * Why sessions failed: `refused` (ECONNREFUSED), `reset`, `closed` (an end where something was due), `timeout`, `protocol`
  * (an answer that is none in this protocol), `tls` (the handshake), `unreachable` (any other error of the network), `reply`
- * (a reply that ends the session: it is among the `replies`).
+ * (a reply that ends the session: it is among the `replies`), `own` (this machine has no file or port left for it, which is no
+ * fault of the target's).
  */
 export const FAULTS = [
   "refused",
@@ -68,6 +69,7 @@ export const FAULTS = [
   "tls",
   "unreachable",
   "reply",
+  "own",
 ] as const;
 
 export type FaultKind = (typeof FAULTS)[number];

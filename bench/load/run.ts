@@ -2,8 +2,9 @@
  * One run: the plan in, the result out. It lasts until the plan's time is over, its sessions are, or somebody ends it; then
  * what is open has a moment to end by itself.
  */
+import { isBottleneck } from "./bottleneck.ts";
 import { Crew } from "./crew.ts";
-import type { Pace, Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import type { Counts, Harness, Result, Sample } from "./result.ts";
 import { recipes } from "./scenario.ts";
 import { latencyOf, openOf, type Running } from "./tally.ts";
@@ -40,12 +41,6 @@ const SAMPLE_MS = 1000;
 
 /** So long what is open may go on when no session begins any more: a slow target answers within it, a mute one never. */
 const GRACE_MS_MAX = 5000;
-
-/** From here on a thread, running or kept from it, has no more time to spare when much comes at once. */
-const BUSY_SHARE = 0.85;
-
-/** Timers are a millisecond late on an idle machine; ten times that is a thread that does not keep up. */
-const LATE_US = 10_000;
 
 /** Why no more sessions begin. */
 type End = "over" | "time" | "stopped";
@@ -183,12 +178,14 @@ async function firstOf(crew: Crew, durationMs: number, signal: AbortSignal): Pro
 function harnessOf(crew: Crew, { threads, pace }: Plan, seconds: number): Harness {
   const shareOf = (us: number) => us / 1e6 / seconds / threads;
   const [cpuShare, waitShare] = [shareOf(crew.cpuUs), shareOf(crew.waitUs)];
-  const lateP99Us = latencyOf(crew.lateness).p99Us;
-  const isBehind = crew.tally.counts.neverBegun > 0 || isLate(pace, lateP99Us);
-  const isBottleneck = cpuShare + waitShare > BUSY_SHARE || isBehind;
-  return { threads, cpuShare, waitShare, lateP99Us, isBottleneck };
-}
-
-function isLate(pace: Pace, lateP99Us: number): boolean {
-  return pace.kind === "open" && lateP99Us > LATE_US;
+  const lateness = latencyOf(crew.lateness);
+  const { faults, counts } = crew.tally;
+  const signs = { cpuShare, waitShare, faults, neverBegun: counts.neverBegun };
+  return {
+    threads,
+    cpuShare,
+    waitShare,
+    lateP99Us: lateness.p99Us,
+    isBottleneck: isBottleneck({ ...signs, lateness: pace.kind === "open" ? lateness : null }),
+  };
 }

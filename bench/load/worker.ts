@@ -31,7 +31,13 @@ function serve(port: MessagePort, { plan, share }: WorkerData): void {
     snapshot();
     const tally = loader.tally.data();
     const { lateness } = loader;
-    post({ type: "over", tally, lateness, cpuUs: cpuUs - began.cpuUs, waitUs: waitUs - began.waitUs });
+    post({
+      type: "over",
+      tally,
+      lateness,
+      cpuUs: cpuUs - began.cpuUs,
+      waitUs: Math.max(0, waitUs - began.waitUs),
+    });
   };
   const stop = () => {
     stopped ??= spent();

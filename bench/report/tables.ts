@@ -3,8 +3,10 @@
  *
  * Cells are plain text, in which anything may stand that a target said. A table without rows is not shown. Pure.
  */
+import { ownFaults } from "../load/bottleneck.ts";
 import {
   type Counts,
+  type FaultKind,
   type Latency,
   PHASES,
   type Phase,
@@ -55,9 +57,11 @@ export function tablesOf(result: Result): readonly Table[] {
 /** What puts the figures in doubt, or needs a look before them, in sentences. */
 export function warningsOf(result: Result): readonly Row[] {
   const { plan, harness, wasStopped, agreements, counts } = result;
+  const own = ownFaults(result.faults);
   const differing = agreements.filter(({ agrees }) => !agrees).length;
   return [
     ...(counts.neverBegun > 0 ? [row([neverBegunText(counts)], "bad")] : []),
+    ...(own > 0 ? [row([ownText(own)], "bad")] : []),
     ...(harness.isBottleneck ? [row([bottleneckText(result)], "warning")] : []),
     ...(wasStopped ? [row([STOPPED], "warning")] : []),
     ...(counts.begun === 0 && plan.scenario !== "attack" ? [row(["No session was begun."], "warning")] : []),
@@ -76,6 +80,10 @@ export function warningsOf(result: Result): readonly Row[] {
 function neverBegunText({ neverBegun, begun }: Counts): string {
   const all = plural(neverBegun + begun, "session");
   return `${countText(neverBegun)} of ${all} that were due were never begun: the load was less than what was asked for, and those that waited longest are in none of the times.`;
+}
+
+function ownText(count: number): string {
+  return `${plural(count, "session")} failed as this machine had no open file or no port left for them: that is the harness's own limit, and nothing of the target's.`;
 }
 
 function bottleneckText({ harness: { cpuShare, waitShare }, plan: { pace } }: Result): string {
@@ -153,7 +161,10 @@ function replyTable({ replies }: Result): Table {
 }
 
 function faultTable({ faults }: Result): Table {
-  const rows = byCount(faults).map(({ phase, kind, count }) => row([phase, kind, countText(count)], "bad"));
+  const words = (kind: FaultKind) => (kind === "own" ? "own limit" : kind);
+  const rows = byCount(faults).map(({ phase, kind, count }) =>
+    row([phase, words(kind), countText(count)], "bad"),
+  );
   return table("Faults", ["phase", "kind", "count"], 2, rows);
 }
 

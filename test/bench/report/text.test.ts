@@ -78,6 +78,16 @@ t.test("resultText says in red what was due and never begun when the load fell b
   t.notMatch(resultText(full, "plain"), /never begun/);
 });
 
+t.test(
+  "resultText takes the blame from the target when this machine had no more files or ports",
+  async (t) => {
+    const faults = [{ phase: "connect", kind: "own", count: 1200 }] as const;
+    const text = resultText(resultOf({ faults }), "plain");
+    t.match(text, /\n1,200 sessions failed as this machine had no open file or no port left for them/);
+    t.match(text, /\nconnect +own limit +1,200\n/);
+  },
+);
+
 t.test("resultText has findings and no sessions when it is of an attack", async (t) => {
   t.match(reports.attacked, "attack (SMTP) to 127.0.0.1:2525\n");
   t.match(reports.attacked, /not well +bare line feed +passed on/);

@@ -1,0 +1,30 @@
+/** Whether a run has measured the harness rather than the target, so that nobody takes its limits for the target's. Pure. */
+import type { FaultCount, Latency } from "./result.ts";
+
+/** From here on a thread, running or kept from it, has no more time to spare when much comes at once. */
+const BUSY_SHARE = 0.85;
+
+/** Timers are a millisecond late on an idle machine; ten times that is a thread that does not keep up. */
+const LATE_US = 10_000;
+
+/** By what the harness can be told. */
+export interface Signs {
+  /** See `Harness`. */
+  readonly cpuShare: number;
+  readonly waitShare: number;
+  /** How much later than due sessions began; null in a closed loop, where none is due. */
+  readonly lateness: Latency | null;
+  /** See `Counts`. */
+  readonly neverBegun: number;
+  readonly faults: readonly FaultCount[];
+}
+
+export function isBottleneck({ cpuShare, waitShare, lateness, neverBegun, faults }: Signs): boolean {
+  const isLate = lateness !== null && lateness.p99Us > LATE_US;
+  return cpuShare + waitShare > BUSY_SHARE || isLate || neverBegun > 0 || ownFaults(faults) > 0;
+}
+
+/** Sessions that failed for want of this machine's files or ports. */
+export function ownFaults(faults: readonly FaultCount[]): number {
+  return faults.reduce((sum, { kind, count }) => (kind === "own" ? sum + count : sum), 0);
+}
