@@ -65,18 +65,17 @@ async function measured(plan: Plan, given: Given, signal: AbortSignal): Promise<
   }
 }
 
+type Judged = Pick<Result, "counts" | "wasStopped" | "agreements" | "findings">;
+
 /**
- * Faults and refusals are what a run is there to count. It is not well where nothing got through at all, where counters
- * differ, and where a finding says so; of `attack` the findings alone say it, as all its sessions are to fail.
+ * Faults and refusals are what a run is there to count. It is not well where nothing got through at all, unless somebody
+ * wanted it to end before, where counters differ, and where a finding says so; of `attack` the findings alone say it, as all its sessions are to fail.
  */
-export function isWell(
-  name: Scenario,
-  { counts, agreements, findings }: Pick<Result, "counts" | "agreements" | "findings">,
-): boolean {
+export function isWell(name: Scenario, { counts, wasStopped, agreements, findings }: Judged): boolean {
   const { begun, done, turnedAway, open } = counts;
   // There refusals are what is looked for.
   const through = name === "hammer" || name === "bans" ? done + turnedAway : done;
-  const isDown = name !== "attack" && begun > 0 && through + open === 0;
+  const isDown = name !== "attack" && begun > 0 && through + (wasStopped ? open : 0) === 0;
   return (
     !isDown && agreements.every(({ agrees }) => agrees) && findings.every((each) => each.isWell !== false)
   );

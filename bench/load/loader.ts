@@ -107,7 +107,10 @@ export class Loader {
   /** Ends what has not ended by itself; it counts as open. */
   cut(): void {
     this.stop();
-    for (const { line } of this.#open) line.close();
+    for (const { line, current } of this.#open) {
+      this.tally.fault(current, "cut");
+      line.close();
+    }
     this.#whenOver();
   }
 

@@ -58,7 +58,7 @@ export interface ReplyCount {
  * Why sessions failed: `refused` (ECONNREFUSED), `reset`, `closed` (an end where something was due), `timeout`, `protocol`
  * (an answer that is none in this protocol), `tls` (the handshake), `unreachable` (any other error of the network), `reply`
  * (a reply that ends the session: it is among the `replies`), `own` (this machine has no file or port left for it, which is no
- * fault of the target's).
+ * fault of the target's). `cut`: it was open when the run was over, at this step; it is among the `open`, and has not failed.
  */
 export const FAULTS = [
   "refused",
@@ -70,6 +70,7 @@ export const FAULTS = [
   "unreachable",
   "reply",
   "own",
+  "cut",
 ] as const;
 
 export type FaultKind = (typeof FAULTS)[number];

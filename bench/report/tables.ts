@@ -160,10 +160,12 @@ function replyTable({ replies }: Result): Table {
   };
 }
 
+/** Where the kind's name does not say it. */
+const faultWords: Partial<Record<FaultKind, string>> = { own: "own limit", cut: "open at the end" };
+
 function faultTable({ faults }: Result): Table {
-  const words = (kind: FaultKind) => (kind === "own" ? "own limit" : kind);
   const rows = byCount(faults).map(({ phase, kind, count }) =>
-    row([phase, words(kind), countText(count)], "bad"),
+    row([phase, faultWords[kind] ?? kind, countText(count)], kind === "cut" ? "warning" : "bad"),
   );
   return table("Faults", ["phase", "kind", "count"], 2, rows);
 }

@@ -64,7 +64,9 @@ const known: readonly Known[] = [
       row("sessions begun", (ran, growth) => [connected(ran), growth("postern_connections_total")]),
       row("sessions turned away", (ran, growth) => {
         // Whom no server would have hears the same words as one that is refused, and whoever waits may be parked or banned.
-        const isUnclear = ran.faults.some(({ phase, kind }) => phase === "greeting" && kind === "timeout");
+        const isUnclear = ran.faults.some(
+          ({ phase, kind }) => phase === "greeting" && (kind === "timeout" || kind === "cut"),
+        );
         if (isUnclear || growth("postern_sessions_total", is("outcome", "failed")) > 0) return null;
         const isDoor = (labels: Series["labels"]) => atTheDoor.test(labels.get("reason") ?? "");
         return [turnedAway(ran), growth("postern_refused_total", isDoor)];

@@ -23,24 +23,28 @@ t.test("isWell is false when nothing got through, whatever else there is", async
     [{ begun: 1, failed: 1 }, false],
     [{ begun: 2, failed: 1, done: 1 }, true],
     [{ begun: 2, failed: 1, turnedAway: 1 }, false],
-    [{ begun: 2, failed: 1, open: 1 }, true],
+    [{ begun: 2, failed: 1, open: 1 }, false],
+    [{ begun: 2, open: 2 }, false],
+    [{ begun: 2, open: 1, done: 1 }, true],
   ];
   for (const [counts, expected] of table) {
     const result = {
-      plan: { scenario: "churn" },
       counts: { ...none, ...counts },
+      wasStopped: false,
       agreements: [],
       findings: [],
     } as const;
     t.equal(isWell("churn", result), expected, JSON.stringify(counts));
     t.equal(isWell("attack", result), true, "its sessions are to fail");
+    const stopped = isWell("churn", { ...result, wasStopped: true });
+    t.equal(stopped, expected || (counts.open ?? 0) > 0, "what is open may have been about to end");
     t.equal(isWell("bans", result), expected || (counts.turnedAway ?? 0) > 0, "some are to be turned away");
   }
 });
 
 t.test("isWell is false when a finding or a count says so", async (t) => {
   const finding = (isWell: Finding["isWell"]): Finding => ({ what: "", outcome: "", isWell });
-  const result = { counts: none, agreements: [], findings: [] } as const;
+  const result = { counts: none, wasStopped: false, agreements: [], findings: [] } as const;
   for (const [word, expected] of [
     [true, true],
     [null, true],

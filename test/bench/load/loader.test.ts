@@ -8,7 +8,7 @@ import { latencyOf, openOf } from "../../../bench/load/tally.ts";
 import { systemClock } from "../../../src/clock.ts";
 import { startUpstream } from "../../live/upstream.ts";
 import { freePort } from "../../servers/ports.ts";
-import { loaded, planOf } from "./plans.ts";
+import { faultsOf, loaded, planOf } from "./plans.ts";
 import { startSmtp } from "./server.ts";
 
 function loaderOf(plan: Plan, recipe: Recipe = recipes[plan.scenario]!): Loader {
@@ -126,6 +126,7 @@ t.test("Loader leaves as open what does not end when it is cut", async (t) => {
   await far.ending();
   t.match(loader.tally.counts, { begun: 2, done: 0, failed: 0 });
   t.equal(openOf(loader.tally.counts), 2);
+  t.strictSame(faultsOf(loader.tally), ["greeting cut × 2"], "it says where they hung");
 });
 
 t.test("Loader is over at once when there is nothing to begin", async (t) => {
