@@ -191,3 +191,9 @@ export interface Result {
   readonly agreements: readonly Agreement[];
   readonly findings: readonly Finding[];
 }
+
+/** The sessions that the target has seen at all: whom it resets at once, it has. */
+export function connectedOf({ counts, faults }: Pick<Result, "counts" | "faults">): number {
+  const unseen = faults.filter(({ phase, kind }) => phase === "connect" && !isSilentRefusal(phase, kind));
+  return unseen.reduce((sum, { count }) => sum - count, counts.begun);
+}

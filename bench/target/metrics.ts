@@ -8,7 +8,14 @@
  * It changes nothing at the target, and follows no redirect: only the address that somebody named is asked.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Agreement, type Finding, isSilentRefusal, type Phase, type Result } from "../load/result.ts";
+import {
+  type Agreement,
+  connectedOf,
+  type Finding,
+  isSilentRefusal,
+  type Phase,
+  type Result,
+} from "../load/result.ts";
 import { parsePage, type Series } from "./exposition.ts";
 
 /** Prometheus itself gives up after 10 s; nobody shall wait so long twice. */
@@ -61,7 +68,7 @@ const known: readonly Known[] = [
     connections: "postern_connections_total",
     listener: "listener",
     rows: [
-      row("sessions begun", (ran, growth) => [connected(ran), growth("postern_connections_total")]),
+      row("sessions begun", (ran, growth) => [connectedOf(ran), growth("postern_connections_total")]),
       row("sessions turned away", (ran, growth) => {
         // Whom no server would have hears the same words as one that is refused, and whoever waits may be parked or banned.
         const isUnclear = ran.faults.some(
@@ -99,7 +106,10 @@ const known: readonly Known[] = [
     connections: "haproxy_frontend_connections_total",
     listener: "proxy",
     rows: [
-      row("sessions begun", (ran, growth) => [connected(ran), growth("haproxy_frontend_connections_total")]),
+      row("sessions begun", (ran, growth) => [
+        connectedOf(ran),
+        growth("haproxy_frontend_connections_total"),
+      ]),
       row("bytes to the target", (ran, growth) =>
         areBytesKnown(ran) ? [ran.counts.bytesOut, growth("haproxy_frontend_bytes_in_total")] : null,
       ),
@@ -195,12 +205,6 @@ function only(what: string, outcome: string, isWell: boolean | null): Comparison
 
 function unread(what: string): Finding {
   return { what, outcome: "the target counts none: it does not read these sessions", isWell: null };
-}
-
-/** The sessions that the target has seen at all: whom it resets at once, it has. */
-function connected({ counts, faults }: Ran): number {
-  const unseen = faults.filter(({ phase, kind }) => phase === "connect" && !isSilentRefusal(phase, kind));
-  return unseen.reduce((sum, { count }) => sum - count, counts.begun);
 }
 
 /** By a greeting that sends away, or without a word. */

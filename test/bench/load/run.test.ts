@@ -1,4 +1,5 @@
 /** Whole runs, on threads: what they come to, and that they end. */
+import { spawn } from "node:child_process";
 import t from "tap";
 import type { Plan } from "../../../bench/load/plan.ts";
 import type { Result, Sample } from "../../../bench/load/result.ts";
@@ -140,6 +141,26 @@ t.test(
     t.ok(harness.isBottleneck);
   },
 );
+
+t.test("run finds that the target's process ended when it does so in its midst", async (t) => {
+  const child = spawn("sleep", ["60"]);
+  t.teardown(() => child.kill());
+  const server = await startSmtp(t);
+  const plan = planOf(server.port, { scenario: "idle", idleMs: 60_000, durationMs: 60_000, sessionsMax: 2 });
+  const stop = new AbortController();
+  // Two samples without a process are one finding.
+  const onSample = ({ targetBytes }: Sample) => {
+    if (targetBytes !== null) child.kill("SIGKILL");
+    else stop.abort();
+  };
+  const { findings, target } = await within(
+    20,
+    plan,
+    unwatched({ pid: child.pid!, onSample, signal: stop.signal }),
+  );
+  t.strictSame(findings, [{ what: "the target's process", outcome: "ended during the run", isWell: false }]);
+  t.ok(target!.before.residentBytes > 0, "what was known of it is told");
+});
 
 t.test("run uses no more threads than have something to do when it is asked for more", async (t) => {
   const server = await startSmtp(t);
