@@ -19,9 +19,14 @@ export interface Signs {
   readonly faults: readonly FaultCount[];
 }
 
-export function isBottleneck({ cpuShare, waitShare, lateness, neverBegun, faults }: Signs): boolean {
+/** Whether threads have no time to spare. */
+export function isBusy({ cpuShare, waitShare }: Pick<Signs, "cpuShare" | "waitShare">): boolean {
+  return cpuShare + waitShare > BUSY_SHARE;
+}
+
+export function isBottleneck({ lateness, neverBegun, faults, ...shares }: Signs): boolean {
   const isLate = lateness !== null && lateness.p99Us > LATE_US;
-  return cpuShare + waitShare > BUSY_SHARE || isLate || neverBegun > 0 || ownFaults(faults) > 0;
+  return isBusy(shares) || isLate || neverBegun > 0 || ownFaults(faults) > 0;
 }
 
 /** Sessions that failed for want of this machine's files or ports. */

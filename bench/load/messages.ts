@@ -1,5 +1,6 @@
 /** What main thread and load threads say to one another. */
 import type { RecordableHistogram } from "node:perf_hooks";
+import type { Spent } from "../harness/proc.ts";
 import type { Share } from "./clients.ts";
 import type { Plan } from "./plan.ts";
 import type { Running, TallyData } from "./tally.ts";
@@ -11,13 +12,6 @@ export interface WorkerData {
 
 /** - `begin`: sessions. - `stop`: no new ones. - `cut`: at once. */
 export type ToWorker = "begin" | "stop" | "cut";
-
-/** Of a thread, in microseconds. */
-export interface Spent {
-  readonly cpuUs: number;
-  /** So long it was ready to run, and had no core. */
-  readonly waitUs: number;
-}
 
 export type FromWorker =
   | { readonly type: "ready" }

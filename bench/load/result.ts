@@ -134,6 +134,15 @@ export interface Harness {
   /** Open loop: how much later than meant sessions began. */
   readonly lateP99Us: number;
   readonly isBottleneck: boolean;
+  /** The embedded sink's threads, where it was behind the target or was it. */
+  readonly sink: ThreadShares | null;
+}
+
+/** As of the harness's own threads. */
+export interface ThreadShares {
+  readonly threads: number;
+  readonly cpuShare: number;
+  readonly waitShare: number;
 }
 
 /** A process at one moment, by proc(5). */

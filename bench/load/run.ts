@@ -186,6 +186,7 @@ function harnessOf(crew: Crew, { threads, pace }: Plan, seconds: number): Harnes
     cpuShare,
     waitShare,
     lateP99Us: lateness.p99Us,
+    sink: null,
     isBottleneck: isBottleneck({ ...signs, lateness: pace.kind === "open" ? lateness : null }),
   };
 }

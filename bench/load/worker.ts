@@ -4,9 +4,9 @@
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../src/clock.ts";
-import { threadWaitNs } from "../harness/proc.ts";
+import { type Spent, threadSpent } from "../harness/proc.ts";
 import { Loader } from "./loader.ts";
-import type { FromWorker, Spent, ToWorker, WorkerData } from "./messages.ts";
+import type { FromWorker, ToWorker, WorkerData } from "./messages.ts";
 import { recipes } from "./scenario.ts";
 
 /** Twice as often as the main thread tells of it. */
@@ -23,11 +23,11 @@ function serve(port: MessagePort, { plan, share }: WorkerData): void {
   /** When the load stopped: what comes behind it is no load. */
   let stopped: Spent | null = null;
   const begin = async () => {
-    began = spent();
+    began = threadSpent();
     const timer = setInterval(snapshot, SNAPSHOT_MS);
     await loader.start();
     clearInterval(timer);
-    const { cpuUs, waitUs } = stopped ?? spent();
+    const { cpuUs, waitUs } = stopped ?? threadSpent();
     snapshot();
     const tally = loader.tally.data();
     const { lateness } = loader;
@@ -40,18 +40,12 @@ function serve(port: MessagePort, { plan, share }: WorkerData): void {
     });
   };
   const stop = () => {
-    stopped ??= spent();
+    stopped ??= threadSpent();
     loader.stop();
   };
   const orders = { begin, stop, cut: () => loader.cut() };
   port.on("message", (order: ToWorker) => void orders[order]());
   post({ type: "ready" });
-}
-
-/** What this thread has used so far. */
-function spent(): Spent {
-  const { user, system } = process.threadCpuUsage();
-  return { cpuUs: user + system, waitUs: threadWaitNs() / 1000 };
 }
 
 if (parentPort !== null) serve(parentPort, workerData as WorkerData);

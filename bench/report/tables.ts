@@ -3,7 +3,7 @@
  *
  * Cells are plain text, in which anything may stand that a target said. A table without rows is not shown. Pure.
  */
-import { ownFaults } from "../load/bottleneck.ts";
+import { isBusy, ownFaults } from "../load/bottleneck.ts";
 import {
   type Counts,
   type FaultKind,
@@ -12,6 +12,7 @@ import {
   type Phase,
   type Result,
   type TargetCost,
+  type ThreadShares,
 } from "../load/result.ts";
 import { bytesText, countText, figureText, latencyText, plural, shareText } from "./units.ts";
 
@@ -86,12 +87,15 @@ function ownText(count: number): string {
   return `${plural(count, "session")} failed as this machine had no open file or no port left for them: that is the harness's own limit, and nothing of the target's.`;
 }
 
-function bottleneckText({ harness: { cpuShare, waitShare }, plan: { pace } }: Result): string {
+function bottleneckText({ harness, plan: { pace } }: Result): string {
+  const { sink } = harness;
+  const isSink = sink !== null && isBusy(sink) && !isBusy(harness);
+  const { cpuShare, waitShare } = isSink ? sink : harness;
   const isCrowded = waitShare > cpuShare;
   const why = isCrowded ? ", as others had the CPU that it wanted" : "";
   const more = pace.kind === "closed" ? ", and the target could do more than this" : "";
   const remedy = isCrowded ? "a machine of its own" : "more threads, or a machine of its own";
-  return `The harness is the bottleneck${why}: some of the times are the harness's own${more}. Give it ${remedy}.`;
+  return `The harness${isSink ? "'s sink" : ""} is the bottleneck${why}: some of the times are the harness's own${more}. Give it ${remedy}.`;
 }
 
 /** A table whose first columns, `left` of them, are words; the others are figures. */
@@ -212,7 +216,7 @@ function findingTable({ findings }: Result): Table {
 }
 
 function harnessTable({ harness, plan }: Result): Table {
-  const { threads, cpuShare, waitShare, lateP99Us, isBottleneck } = harness;
+  const { threads, cpuShare, waitShare, lateP99Us, isBottleneck, sink } = harness;
   const tone = isBottleneck ? "warning" : "plain";
   const late = row(["sessions begun late by (p99)", latencyText(lateP99Us)], tone);
   return table("The harness itself", ["", ""], 1, [
@@ -220,5 +224,15 @@ function harnessTable({ harness, plan }: Result): Table {
     row(["CPU of each thread", shareText(cpuShare)], tone),
     row(["and waiting for a CPU", shareText(waitShare)], tone),
     ...(plan.pace.kind === "open" ? [late] : []),
+    ...(sink === null ? [] : sinkRows(sink)),
   ]);
+}
+
+function sinkRows(sink: ThreadShares): readonly Row[] {
+  const tone = isBusy(sink) ? "warning" : "plain";
+  return [
+    row(["threads of the sink", countText(sink.threads)]),
+    row(["CPU of each of these", shareText(sink.cpuShare)], tone),
+    row(["and waiting for a CPU", shareText(sink.waitShare)], tone),
+  ];
 }

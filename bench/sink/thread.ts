@@ -5,6 +5,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Certificates } from "../../src/wire/certificates.ts";
 import type { Listening } from "../../src/wire/wire.ts";
+import { type Spent, threadSpent } from "../harness/proc.ts";
 import { attachmentLine } from "../harness/talk.ts";
 import { wire } from "../harness/wire.ts";
 import type { Protocol } from "../load/plan.ts";
@@ -41,6 +42,7 @@ export interface Report {
   readonly number: number;
   readonly counts: SinkCounts;
   readonly identities: readonly Identity[];
+  readonly spent: Spent;
 }
 
 export type Said =
@@ -86,7 +88,7 @@ class SinkThread {
 
   answer({ number, wantsIdentities }: Question): void {
     const identities = wantsIdentities ? this.#identities : [];
-    this.#post({ type: "report", report: { number, counts: this.#tally, identities } });
+    this.#post({ type: "report", report: { number, counts: this.#tally, identities, spent: threadSpent() } });
   }
 
   #session(): SinkSession {

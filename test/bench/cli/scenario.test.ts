@@ -22,6 +22,13 @@ t.test("a scenario reports for people and for machines when it has gone well", a
   t.match(JSON.parse(json.stdout), { results: [{ counts: { done: 40 } }] });
 });
 
+t.test("a scenario gives its sink as many threads as the load, and tells what they used", async (t) => {
+  const words = `churn --sink 127.0.0.1:${await freePort()} --sessions 2000 --threads 2 --json`;
+  const { harness } = JSON.parse((await ran(t, words)).stdout).results[0];
+  t.match(harness, { threads: 2, sink: { threads: 2 } });
+  t.ok(harness.sink.cpuShare > 0, JSON.stringify(harness.sink));
+});
+
 t.test("a scenario ends in time, and says what it never began, when the rate is far too high", async (t) => {
   const words = `churn --sink 127.0.0.1:${await freePort()} --rate 100000 --duration 500ms --json`;
   const { code, stdout, stderr } = await ran(t, words);

@@ -1,7 +1,7 @@
 /** What a run's exit code comes from: what got through, what both sides counted, and what the scenario found. */
 import t from "tap";
 import { isWell } from "../../../bench/cli/scenario.ts";
-import { sinkAgreement } from "../../../bench/cli/sink.ts";
+import { sinkAgreement, sinkShares } from "../../../bench/cli/sink.ts";
 import type { Counts, Finding } from "../../../bench/load/result.ts";
 import { emptyTally } from "../../../bench/sink/counts.ts";
 
@@ -84,4 +84,16 @@ t.test("sinkAgreement lets only those differ whose end is not known when mails a
       JSON.stringify([counts, seen]),
     );
   }
+});
+
+t.test("sinkShares is what each thread used of the load's time when there are several", async (t) => {
+  const before = [
+    { cpuUs: 100_000, waitUs: 0 },
+    { cpuUs: 0, waitUs: 50_000 },
+  ];
+  const after = [
+    { cpuUs: 1_100_000, waitUs: 200_000 },
+    { cpuUs: 2_000_000, waitUs: 250_000 },
+  ];
+  t.strictSame(sinkShares(before, after, 2), { threads: 2, cpuShare: 0.75, waitShare: 0.1 });
 });

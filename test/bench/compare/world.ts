@@ -34,7 +34,7 @@ export function resultOf(plan: Plan, cpuUsPerSession: number): Result {
     replies: [],
     faults: [],
     samples: [],
-    harness: { threads: 1, cpuShare: 0.5, waitShare: 0, lateP99Us: 0, isBottleneck: false },
+    harness: { threads: 1, cpuShare: 0.5, waitShare: 0, lateP99Us: 0, isBottleneck: false, sink: null },
     target: {
       before: state,
       peak: state,

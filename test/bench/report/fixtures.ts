@@ -116,7 +116,7 @@ export const full: Result = {
     { phase: "final", kind: "reset", count: 3 },
   ],
   samples: samplesOf(30, 500),
-  harness: { threads: 2, cpuShare: 0.34, waitShare: 0.021, lateP99Us: 180, isBottleneck: false },
+  harness: { threads: 2, cpuShare: 0.34, waitShare: 0.021, lateP99Us: 180, isBottleneck: false, sink: null },
   target: targetCost,
   agreements: [
     { what: "connections", harness: 15_000, target: 15_000, agrees: true },
@@ -158,6 +158,7 @@ export const nothingBegun = resultOf({
     waitShare: Number.NaN,
     lateP99Us: Number.NaN,
     isBottleneck: false,
+    sink: null,
   },
   target: null,
   agreements: [],

@@ -69,6 +69,19 @@ t.test("resultText says who had the CPU when the harness is the bottleneck", asy
   t.match(reports.full, /and waiting for a CPU +2\.1 %/);
 });
 
+t.test("resultText tells of the sink, and whose time was short, when there is one", async (t) => {
+  const text = (cpuShare: number) => {
+    const sink = { threads: 2, cpuShare, waitShare: 0.05 };
+    return resultText(
+      resultOf({ harness: { ...full.harness, isBottleneck: cpuShare > 0.8, sink } }),
+      "plain",
+    );
+  };
+  t.match(text(0.9), /\nThe harness's sink is the bottleneck: (.|\n)*Give it more\s+threads/);
+  t.match(text(0.9), /\nthreads of the sink +2\nCPU of each of these +90 %\nand waiting for a CPU +5.0 %\n/);
+  t.notMatch(text(0.2), /bottleneck/);
+});
+
 t.test("resultText says in red what was due and never begun when the load fell behind", async (t) => {
   const behind = resultOf({ counts: { ...full.counts, begun: 600, neverBegun: 400 } });
   const text = resultText(behind, "plain");
