@@ -7,6 +7,9 @@ const BUSY_SHARE = 0.85;
 /** Timers are a millisecond late on an idle machine; ten times that is a thread that does not keep up. */
 const LATE_US = 10_000;
 
+/** Of fewer, the 99th percentile is that of one or two which came while somebody else had the core. */
+const P99_COUNT_MIN = 500;
+
 /** By what the harness can be told. */
 export interface Signs {
   /** See `Harness`. */
@@ -25,8 +28,13 @@ export function isBusy({ cpuShare, waitShare }: Pick<Signs, "cpuShare" | "waitSh
 }
 
 export function isBottleneck({ lateness, neverBegun, faults, ...shares }: Signs): boolean {
-  const isLate = lateness !== null && lateness.p99Us > LATE_US;
-  return isBusy(shares) || isLate || neverBegun > 0 || ownFaults(faults) > 0;
+  return isBusy(shares) || isLate(lateness) || neverBegun > 0 || ownFaults(faults) > 0;
+}
+
+function isLate(lateness: Latency | null): boolean {
+  if (lateness === null) return false;
+  const { count, p50Us, p99Us } = lateness;
+  return p50Us > LATE_US || (count >= P99_COUNT_MIN && p99Us > LATE_US);
 }
 
 /** Sessions that failed for want of this machine's files or ports. */

@@ -132,6 +132,7 @@ export interface Harness {
   /** The same of what it was ready to run and had no core, as somebody else had it: as much of a bottleneck. */
   readonly waitShare: number;
   /** Open loop: how much later than meant sessions began. */
+  readonly lateP50Us: number;
   readonly lateP99Us: number;
   readonly isBottleneck: boolean;
   /** The embedded sink's threads, where it was behind the target or was it. */

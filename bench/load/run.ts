@@ -185,6 +185,7 @@ function harnessOf(crew: Crew, { threads, pace }: Plan, seconds: number): Harnes
     threads,
     cpuShare,
     waitShare,
+    lateP50Us: lateness.p50Us,
     lateP99Us: lateness.p99Us,
     sink: null,
     isBottleneck: isBottleneck({ ...signs, lateness: pace.kind === "open" ? lateness : null }),

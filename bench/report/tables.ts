@@ -87,13 +87,14 @@ function ownText(count: number): string {
   return `${plural(count, "session")} failed as this machine had no open file or no port left for them: that is the harness's own limit, and nothing of the target's.`;
 }
 
-function bottleneckText({ harness, plan: { pace } }: Result): string {
+function bottleneckText({ harness, counts, plan: { pace } }: Result): string {
   const { sink } = harness;
   const isSink = sink !== null && isBusy(sink) && !isBusy(harness);
   const { cpuShare, waitShare } = isSink ? sink : harness;
   const isCrowded = waitShare > cpuShare;
   const why = isCrowded ? ", as others had the CPU that it wanted" : "";
-  const more = pace.kind === "closed" ? ", and the target could do more than this" : "";
+  const isTarget = pace.kind === "closed" && counts.done + counts.turnedAway > 0;
+  const more = isTarget ? ", and the target could do more than this" : "";
   const remedy = isCrowded ? "a machine of its own" : "more threads, or a machine of its own";
   return `The harness${isSink ? "'s sink" : ""} is the bottleneck${why}: some of the times are the harness's own${more}. Give it ${remedy}.`;
 }
@@ -216,9 +217,12 @@ function findingTable({ findings }: Result): Table {
 }
 
 function harnessTable({ harness, plan }: Result): Table {
-  const { threads, cpuShare, waitShare, lateP99Us, isBottleneck, sink } = harness;
+  const { threads, cpuShare, waitShare, lateP50Us, lateP99Us, isBottleneck, sink } = harness;
   const tone = isBottleneck ? "warning" : "plain";
-  const late = row(["sessions begun late by (p99)", latencyText(lateP99Us)], tone);
+  const late = row(
+    ["sessions begun late by (p50, p99)", [lateP50Us, lateP99Us].map(latencyText).join(", ")],
+    tone,
+  );
   return table("The harness itself", ["", ""], 1, [
     row(["threads", countText(threads)]),
     row(["CPU of each thread", shareText(cpuShare)], tone),

@@ -34,7 +34,15 @@ export function resultOf(plan: Plan, cpuUsPerSession: number): Result {
     replies: [],
     faults: [],
     samples: [],
-    harness: { threads: 1, cpuShare: 0.5, waitShare: 0, lateP99Us: 0, isBottleneck: false, sink: null },
+    harness: {
+      threads: 1,
+      cpuShare: 0.5,
+      waitShare: 0,
+      lateP50Us: 0,
+      lateP99Us: 0,
+      isBottleneck: false,
+      sink: null,
+    },
     target: {
       before: state,
       peak: state,

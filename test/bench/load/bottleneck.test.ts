@@ -20,6 +20,9 @@ t.test("isBottleneck is true when a single sign says so", async (t) => {
     [{ waitShare: 0.5 }, true],
     [{ lateness: lateness(990, 10) }, false],
     [{ lateness: lateness(980, 20) }, true],
+    // Of a hundred one is late at any time, and half of them are not.
+    [{ lateness: lateness(95, 5) }, false],
+    [{ lateness: lateness(40, 60) }, true],
     [{ neverBegun: 1 }, true],
     [{ faults: [{ phase: "connect", kind: "unreachable", count: 9 }] }, false],
     [{ faults: [{ phase: "connect", kind: "own", count: 1 }] }, true],

@@ -66,6 +66,11 @@ t.test("resultText says who had the CPU when the harness is the bottleneck", asy
     text({}, { kind: "closed", concurrency: 4, rampMs: 0 }),
     /target\s+could\s+do\s+more\s+than\s+this/,
   );
+  const pace = { kind: "closed", concurrency: 4, rampMs: 0 } as const;
+  const counts = { ...full.counts, done: 0, turnedAway: 0 };
+  const harness = { ...full.harness, isBottleneck: true };
+  const idle = resultText(resultOf({ harness, counts }, { pace }), "plain");
+  t.notMatch(idle, /could\s+do\s+more/, "where nothing was done, nobody knows");
   t.match(reports.full, /and waiting for a CPU +2\.1 %/);
 });
 
