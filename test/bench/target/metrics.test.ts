@@ -260,6 +260,23 @@ t.test("compare finds rather than accuses when the target reads no mail", async 
   });
 });
 
+t.test("compare accuses when the target reads these sessions and counts none of their mails", async (t) => {
+  const after = pageOf(
+    'postern_connections_total{listener="smtp"} 3',
+    'postern_messages_total{listener="smtp"} 0',
+    'postern_auth_total{listener="smtp",result="ok"} 3',
+  );
+  const replies = [{ phase: "auth", code: "235", text: "", count: 3 }] as const;
+  t.same(compare(zero, after, ran({ begun: 3, messages: 3 }, { replies })), {
+    agreements: [
+      { what: "sessions begun", harness: 3, target: 3, agrees: true },
+      { what: "messages taken", harness: 3, target: 0, agrees: false },
+      { what: "logins taken", harness: 3, target: 3, agrees: true },
+    ],
+    findings: [],
+  });
+});
+
 t.test("compare counts logins by their replies when sessions log in", async (t) => {
   const after = pageOf(
     'postern_connections_total{listener="imap"} 5',
