@@ -3,6 +3,7 @@ import type { RecordableHistogram } from "node:perf_hooks";
 import type { Spent } from "../harness/proc.ts";
 import type { Share } from "./clients.ts";
 import type { Plan } from "./plan.ts";
+import type { Sample } from "./result.ts";
 import type { Running, TallyData } from "./tally.ts";
 
 export interface WorkerData {
@@ -15,7 +16,12 @@ export type ToWorker = "begin" | "stop" | "cut";
 
 export type FromWorker =
   | { readonly type: "ready" }
-  | { readonly type: "snapshot"; readonly counts: Running; readonly recent: RecordableHistogram }
+  | {
+      readonly type: "snapshot";
+      readonly counts: Running;
+      readonly recent: RecordableHistogram;
+      readonly tricks: Sample["tricks"];
+    }
   | ({
       readonly type: "over";
       readonly tally: TallyData;

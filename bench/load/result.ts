@@ -122,6 +122,8 @@ export interface Sample {
   /** Of the target's process, where it is known: seconds of CPU for each second, and resident memory. */
   readonly targetCpu: number | null;
   readonly targetBytes: number | null;
+  /** Of an attack, once it has begun: how many of its tricks are over. */
+  readonly tricks: { readonly played: number; readonly of: number } | null;
 }
 
 /** The harness's own part, so that nobody takes its limits for the target's. */

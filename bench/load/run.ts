@@ -123,12 +123,23 @@ class Sampler {
   #take(): void {
     const lastMs = this.#atMs;
     this.#atMs = performance.now() - this.#beganMs;
-    const { counts } = this.#crew;
+    const { counts, tricks } = this.#crew;
     const { begun, done, turnedAway, failed } = counts;
     const open = openOf(counts);
     const { p50Us, p99Us } = latencyOf(this.#crew.takeRecent());
     const theirs = this.#target.read((this.#atMs - lastMs) / 1000, open);
-    const sample = { atMs: this.#atMs, begun, done, turnedAway, failed, open, p50Us, p99Us, ...theirs };
+    const sample = {
+      atMs: this.#atMs,
+      begun,
+      done,
+      turnedAway,
+      failed,
+      open,
+      p50Us,
+      p99Us,
+      tricks,
+      ...theirs,
+    };
     this.samples.push(sample);
     this.#watch.onSample(sample);
   }

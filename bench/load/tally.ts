@@ -14,6 +14,7 @@ import {
   PHASES,
   type Phase,
   type ReplyCount,
+  type Sample,
 } from "./result.ts";
 
 /** Four hours: an idle session is as long. A histogram of three digits has 200 KB then. */
@@ -64,6 +65,7 @@ export class Tally {
   readonly counts = noCounts();
   /** What a scenario has found by itself: as many as it has questions. */
   readonly findings: Finding[] = [];
+  tricks: Sample["tricks"] = null;
   readonly #times: Times = {};
   /** The sessions' times since they were taken last. */
   #recent = newHistogram();

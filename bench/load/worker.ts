@@ -9,8 +9,8 @@ import { Loader } from "./loader.ts";
 import type { FromWorker, ToWorker, WorkerData } from "./messages.ts";
 import { recipes } from "./scenario.ts";
 
-/** Twice as often as the main thread tells of it. */
-const SNAPSHOT_MS = 500;
+/** What the main thread tells is as old at the most. */
+const SNAPSHOT_MS = 100;
 
 function serve(port: MessagePort, { plan, share }: WorkerData): void {
   const recipe = recipes[plan.scenario];
@@ -18,7 +18,12 @@ function serve(port: MessagePort, { plan, share }: WorkerData): void {
   const loader = new Loader({ plan, share, clock: systemClock, recipe });
   const post = (message: FromWorker) => port.postMessage(message);
   const snapshot = () =>
-    post({ type: "snapshot", counts: { ...loader.tally.counts }, recent: loader.tally.takeRecent() });
+    post({
+      type: "snapshot",
+      counts: { ...loader.tally.counts },
+      recent: loader.tally.takeRecent(),
+      tricks: loader.tally.tricks,
+    });
   let began: Spent = { cpuUs: 0, waitUs: 0 };
   /** When the load stopped: what comes behind it is no load. */
   let stopped: Spent | null = null;

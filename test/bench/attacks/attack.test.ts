@@ -90,6 +90,14 @@ t.test("attack ends with what it has when the run is over", async (t) => {
   t.same([...new Set(none.findings.map(({ outcome }) => outcome))], ["not played, as the run was over"]);
 });
 
+t.test("attack tells how many of its tricks are over while it plays", async (t) => {
+  const server = await startServer(t, "strict", "smtp");
+  const { samples, findings } = await run(attackPlan(server.port), unwatched());
+  const { tricks } = samples.at(-1)!;
+  // The last of all is no trick.
+  t.strictSame(tricks, { played: findings.length - 1, of: findings.length - 1 });
+});
+
 t.test("attack begins TLS by STARTTLS in IMAP when it is asked to, and says where it cannot", async (t) => {
   const asked = { protocol: "imap", proxy: "off", tls: "starttls" } as const;
   const server = await startServer(t, "strict", "imap");

@@ -67,6 +67,7 @@ export function samplesOf(seconds: number, ratePerSecond: number, residentBytes 
       p99Us: 3100 * wave,
       targetCpu: (0.42 * wave * ratePerSecond) / 500,
       targetBytes: residentBytes + 4e5 * Math.log(second),
+      tricks: null,
     };
   });
 }
