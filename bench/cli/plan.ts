@@ -230,6 +230,7 @@ function checkFiles(held: Held | null, room: Room | null): void {
 async function targetOf(given: Given, around: Surroundings): Promise<Endpoint> {
   const { command } = given;
   const place = given.find(OPTIONS.target) ?? given.find(OPTIONS.sink);
+  const option = given.has(OPTIONS.target) ? "target" : "sink";
   if (place === null) throw missing(command, "target HOST:PORT");
   const { host, port } = place;
   const address = await addressOf(host, around);
@@ -237,7 +238,7 @@ async function targetOf(given: Given, around: Surroundings): Promise<Endpoint> {
   if (!address.isLoopback && !allowed.includes(host) && !allowed.includes(address.text)) {
     const where = host === address.text ? host : `${host} (${address.text})`;
     throw new UsageError(
-      `${command}: --target ${where} is not this machine: confirm it with --allow ${host}`,
+      `${command}: --${option} ${where} is not this machine: confirm it with --allow ${host}`,
     );
   }
   return { host: address.text, port };

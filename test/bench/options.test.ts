@@ -141,6 +141,7 @@ t.test("planOf sends load nowhere when the target is not confirmed", async (t) =
       "churn: --target 192.0.2.1 is not this machine: confirm it with --allow 192.0.2.1",
     ],
     ["--target 192.0.2.1:25 --allow 192.0.2.2", /is not this machine/],
+    ["--sink 0.0.0.0:25", /^churn: --sink 0\.0\.0\.0 is not this machine/],
     ["--target mx.example.org:25", /--target mx\.example\.org \(192\.0\.2\.25\) is not this machine/],
     [
       "--target gone.example.org:25 --allow gone.example.org",
@@ -163,6 +164,10 @@ t.test("planOf says one line when a command line is wrong", async (t) => {
     ["churn", "--\u001b[0m", 'churn: unknown option "--\\u001b[0m"'],
     ["churn", "--size 3k", "churn: has no --size: that is for smtp, bulk"],
     ["churn", "25", 'churn: "25" is no option'],
+    ["churn", "--conc 5", "churn: unknown option --conc (did you mean --concurrency?)"],
+    ["churn", "-rate 5", 'churn: "-rate" is no option (did you mean --rate?)'],
+    ["churn", "rate 5", 'churn: "rate" is no option (did you mean --rate?)'],
+    ["churn", "--pro v1", "churn: unknown option --pro (did you mean --proxy or --protocol?)"],
     ["churn", "-t", 'churn: "-t" is no option'],
     ["churn", "--target", "churn: --target HOST:PORT is missing its value"],
     ["churn", "--target --rate 5", "churn: --target HOST:PORT is missing its value"],
