@@ -58,8 +58,12 @@ function detailRows(plan: Plan): readonly (readonly [string, string])[] {
   switch (scenario) {
     case "smtp":
     case "bulk":
-      return [["mail", mailText(mail)]];
+      return [["mail", plan.protocol === "smtp" ? mailText(mail) : fetchText(mail)]];
     case "imap":
+      return [
+        ["mail", fetchText(mail)],
+        ...(idleMs > 0 ? [["idle for", durationText(idleMs)] as const] : []),
+      ];
     case "idle":
       return [["held for", durationText(idleMs)]];
     case "hammer":
@@ -74,6 +78,11 @@ function detailRows(plan: Plan): readonly (readonly [string, string])[] {
     default:
       return scenario satisfies never;
   }
+}
+
+/** How large they are is the server's to say. */
+function fetchText({ messages }: Plan["mail"]): string {
+  return `${plural(messages, "message")} fetched in a session`;
 }
 
 function mailText({ sizeBytes, messages, recipients, pipelining, chunking }: Plan["mail"]): string {

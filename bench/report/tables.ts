@@ -194,10 +194,15 @@ function costTable(target: TargetCost): Table {
     ["CPU per session", target.cpuUsPerSession, latencyText],
     ["CPU per message", target.cpuUsPerMessage, latencyText],
     ["CPU per GiB", target.cpuMsPerGib, (ms) => latencyText(ms * 1000)],
-    ["memory per open session", target.bytesPerOpenSession, bytesText],
+    ["memory per open session", target.bytesPerOpenSession, heldText],
   ];
   const rows = costs.flatMap(([what, value, text]) => (value === null ? [] : [row([what, text(value)])]));
   return table("What the target spends", ["", ""], 1, rows);
+}
+
+/** What a process gave back or had to spare meanwhile is no cost of a session. */
+function heldText(bytes: number): string {
+  return bytes > 0 ? bytesText(bytes) : "too little to tell";
 }
 
 function agreementTable({ agreements }: Result): Table {

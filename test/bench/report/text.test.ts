@@ -1,5 +1,6 @@
 /** The reports for people: what stands in them, and what never does. */
 import t from "tap";
+import type { Plan } from "../../../bench/load/plan.ts";
 import { comparisonText, resultText } from "../../../bench/report/text.ts";
 import { attacked, comparison, full, hostile, nothingBegun, onlyFaults, resultOf } from "./fixtures.ts";
 
@@ -137,4 +138,36 @@ t.test("comparisonText says that it was stopped when it was", async (t) => {
   t.notMatch(reports.comparison, "Stopped");
   const nobody = { ...comparison, peers: [], cases: [], runs: [], reference: "" };
   t.notMatch(comparisonText(nobody, "plain"), "ratios", "nor of whom there are none");
+});
+
+t.test("resultText cuts nothing off when it goes to a file", async (t) => {
+  const [what, outcome] = [
+    `a trick: ${"that is told at length ".repeat(4)}`,
+    "closed after 3 ms, ".repeat(9),
+  ];
+  const result = resultOf({ findings: [{ what, outcome, isWell: true }] });
+  t.ok(resultText(result, "file").includes(`well      ${what}  ${outcome.trim()}\n`));
+  t.notOk(resultText(result, "plain").includes(outcome));
+  t.notMatch(resultText(result, "file"), /\u001b/);
+});
+
+t.test(
+  "resultText says what is done of a mailbox, and for how long it is held, when a run has one",
+  async (t) => {
+    const asked = (plan: Partial<Plan>) => resultText(resultOf({}, plan), "plain");
+    const mail = { ...full.plan.mail, messages: 2 };
+    const imap = asked({ scenario: "imap", protocol: "imap", idleMs: 0, mail });
+    t.match(imap, /\nmail +2 messages fetched in a session\n/);
+    t.notMatch(imap, /held for|idle for/);
+    t.match(asked({ scenario: "imap", protocol: "imap", idleMs: 3000 }), /\nidle for +3s\n/);
+    t.match(asked({ scenario: "bulk", protocol: "imap" }), /\nmail +1 message fetched in a session\n/);
+    t.match(asked({ scenario: "bulk" }), /\nmail +1 message of 3\.00 KiB a session, 1 recipient each/);
+  },
+);
+
+t.test("resultText says that it cannot tell when sessions held no memory that shows", async (t) => {
+  for (const bytesPerOpenSession of [0, -40]) {
+    const text = resultText(resultOf({ target: { ...full.target!, bytesPerOpenSession } }), "plain");
+    t.match(text, /\nmemory per open session +too little to tell\n/);
+  }
 });
