@@ -1,5 +1,5 @@
 /** The command line of the load harness: what it understands, what it refuses and in which words, and what plans come of it. */
-import t from "tap";
+import t, { type Test } from "tap";
 import { Given, optionsOf } from "../../bench/cli/given.ts";
 import { COLUMNS_MAX, usage, usageOf } from "../../bench/cli/help.ts";
 import { planOf, type Surroundings } from "../../bench/cli/plan.ts";
@@ -157,8 +157,16 @@ t.test("planOf sends load nowhere when the target is not confirmed", async (t) =
   }
 });
 
+type Refused = readonly [scenario: Scenario, words: string, message: string];
+
+async function refuses(t: Test, table: readonly Refused[]): Promise<void> {
+  for (const [scenario, words, message] of table) {
+    await t.rejects(async () => plan(scenario, words), { name: "UsageError", message }, words);
+  }
+}
+
 t.test("planOf says one line when a command line is wrong", async (t) => {
-  const table: readonly [Scenario, string, string][] = [
+  const table: readonly Refused[] = [
     ["churn", "--taget 127.0.0.1:25", "churn: unknown option --taget (did you mean --target?)"],
     ["churn", "--zzzzzzzz", "churn: unknown option --zzzzzzzz"],
     ["churn", "--\u001b[0m", 'churn: unknown option "--\\u001b[0m"'],
@@ -197,6 +205,12 @@ t.test("planOf says one line when a command line is wrong", async (t) => {
       'churn: --sink must be an IP address and a port, like 127.0.0.1:2525 or [::1]:2525, not "localhost:25"',
     ],
     ["smtp", "--size 99", 'smtp: --size must be a size from 100 to 1G bytes, like 500, 10k or 5M, not "99"'],
+  ];
+  await refuses(t, table);
+});
+
+t.test("planOf says one line when a command cannot do what it is asked for", async (t) => {
+  const table: readonly Refused[] = [
     ["smtp", "--pipelining=no", "smtp: --pipelining takes no value"],
     ["smtp", `${here} --user u`, "smtp: --password WORD, or --password-env NAME, is missing"],
     ["smtp", `${here} --password-env SECRET`, "smtp: --user NAME is missing"],
@@ -241,9 +255,7 @@ t.test("planOf says one line when a command line is wrong", async (t) => {
       "attack: has no --rate: that is for smtp, imap, churn, bulk, idle, hammer, bans",
     ],
   ];
-  for (const [scenario, words, message] of table) {
-    await t.rejects(async () => plan(scenario, words), { name: "UsageError", message }, words);
-  }
+  await refuses(t, table);
 });
 
 t.test("planOf refuses STARTTLS when sessions end before they come to it", async (t) => {

@@ -75,7 +75,9 @@ t.test("attack says that it has nothing to attack when nobody listens, or nobody
     },
   ]);
   const mute = await startUpstream(t);
-  t.match(await played(attackPlan(mute.port)), [{ outcome: /^not let in: still open after \d+ ms, nothing said$/, isWell: false }]);
+  t.match(await played(attackPlan(mute.port)), [
+    { outcome: /^not let in: still open after \d+ ms, nothing said$/, isWell: false },
+  ]);
 });
 
 t.test("attack ends with what it has when the run is over", async (t) => {
