@@ -10,8 +10,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, release, type } from "node:os";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { suggestion } from "../src/config/nearest.ts";
 import { errorCode } from "../src/wire/wire.ts";
+import { meant } from "./cli/meant.ts";
 import { runBench } from "./goals/child.ts";
 import { LIST } from "./goals/list.ts";
 import { measureAll } from "./goals/measure.ts";
@@ -66,7 +66,7 @@ export async function goals({ json, only, write, signal }: GoalsOptions): Promis
 function faultOf({ only, write, found }: Pick<GoalsOptions, "only" | "write"> & { found: number }) {
   if (only !== null && found === 0) {
     const names = LIST.goals.map(({ name }) => name);
-    return `no goal is called ${only}${suggestion(only, names)}: they are ${names.join(", ")}`;
+    return `no goal is called ${only}${meant(only, names)}: they are ${names.join(", ")}`;
   }
   if (write === null) return null;
   if (only !== null) return "--write needs all goals, and so no --only";
@@ -86,7 +86,7 @@ function rewritten(file: string, section: string): ReturnType<typeof withSection
 }
 
 function told(fault: string, code: number): number {
-  console.error(`goals: ${fault}`);
+  console.error(`postern-bench: goals: ${fault}`);
   return code;
 }
 

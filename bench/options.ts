@@ -95,7 +95,7 @@ export const OPTIONS = {
     kind: kinds.oneOf("off", "starttls", "implicit"),
     group: "where to",
     initial: "off",
-    says: "When TLS begins. Certificates are taken as they are; the sink makes one.",
+    says: "When TLS begins; churn, hammer and bans do not come as far as to STARTTLS. Certificates are taken as they are; the sink makes one.",
     of: [...all, "sink"],
   },
   /** 198.18.0.0/15 is there for benchmarks, and routed nowhere (RFC 2544 C.2.2). */
@@ -176,7 +176,7 @@ export const OPTIONS = {
     group: "how much",
     initial: "1000000",
     says: "The run ends after so many sessions.",
-    of: all,
+    of: paced,
   },
   timeout: {
     kind: kinds.duration("10ms", "10m"),
@@ -190,7 +190,7 @@ export const OPTIONS = {
     group: "how much",
     initial: "1",
     says: "Worker threads that the sessions are shared out to.",
-    of: [...all, "sink"],
+    of: [...paced, "sink"],
   },
   size: {
     kind: kinds.size("100", "1G"),

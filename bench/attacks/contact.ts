@@ -176,14 +176,14 @@ export class Contact {
     this.#outside.destroy();
   }
 
-  /** The last that was heard, and how it ended. */
+  /** How it ended, and the last that was heard: what is long, and may be cut off. */
   told(): string {
     const { target } = this.#options;
     if (this.#ending === "unreachable") return `${endpointText(target)} cannot be reached`;
     const last = this.#heard.trimEnd().split("\n").at(-1)?.trim() ?? "";
     const words = last === "" ? "nothing said" : `“${shown(last)}”`;
     const tookMs = Math.round((this.#overMs ?? performance.now()) - this.#beganMs);
-    return `${words}, ${this.#ending ?? "still open"} after ${tookMs} ms`;
+    return `${this.#ending ?? "still open"} after ${tookMs} ms, ${words}`;
   }
 
   readonly #leave = () => this.#over("closed");

@@ -10,12 +10,19 @@ import type { Contact } from "./contact.ts";
 export async function enter(tools: Tools): Promise<Contact | Observed> {
   const contact = await tools.open();
   if (!(await contact.greeted())) return seen(contact, null, "not let in");
-  if (tools.plan.protocol === "imap") return contact;
-  const { tls, login } = tools.plan;
+  const { protocol, tls, login } = tools.plan;
+  if (protocol === "imap") return tls === "starttls" ? securedImap(contact) : contact;
   const words = ["EHLO client.example.org"];
   if (tls === "starttls") words.push("STARTTLS", ...words);
   if (login !== null) words.push(`AUTH PLAIN ${base64(`\0${login.user}\0${login.password}`)}`);
   return say(contact, words);
+}
+
+async function securedImap(contact: Contact): Promise<Contact | Observed> {
+  contact.send("a STARTTLS\r\n");
+  await contact.hears(/^a (?:OK|NO|BAD)/m);
+  const isTaken = /^a OK/im.test(contact.heard) && (await contact.secure());
+  return isTaken ? contact : seen(contact, null, "not played, as STARTTLS was not taken");
 }
 
 /** Comes as far as to the recipient of a mail. */

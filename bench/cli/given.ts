@@ -3,9 +3,9 @@
  *
  * Every word is understood or refused here, so that whoever asks for a value gets one that is right.
  */
-import { suggestion } from "../../src/config/nearest.ts";
 import { type CommandName, OPTIONS, type Option, type Settled } from "../options.ts";
 import { UsageError } from "./command.ts";
+import { meant } from "./meant.ts";
 
 export class Given {
   readonly command: CommandName;
@@ -44,7 +44,7 @@ function read(command: CommandName, words: readonly string[]): Map<Option<unknow
   const known = optionsOf(command);
   const texts = new Map<Option<unknown>, string>();
   for (let index = 0; index < words.length; index++) {
-    const { name, value } = split(command, words[index]!);
+    const { name, value } = split(command, words[index]!, known.keys());
     const option = known.get(name);
     if (option === undefined) throw unknownOption(command, name, known.keys());
     const refuse = (trouble: string) => new UsageError(`${command}: --${name} ${trouble}`);
@@ -69,18 +69,25 @@ function read(command: CommandName, words: readonly string[]): Map<Option<unknow
 }
 
 /** `--name`, or `--name=value`. */
-function split(command: string, word: string): { readonly name: string; readonly value: string | null } {
+function split(
+  command: string,
+  word: string,
+  known: Iterable<string>,
+): { readonly name: string; readonly value: string | null } {
   const [, name, value] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
-  if (name === undefined) throw new UsageError(`${command}: ${JSON.stringify(word)} is no option`);
+  if (name === undefined) {
+    const bare = word.replace(/^-/, "");
+    throw new UsageError(`${command}: ${JSON.stringify(word)} is no option${meant(bare, known, "--")}`);
+  }
   return { name, value: value ?? null };
 }
 
 /** An option of another command is no mistake in writing: that is said instead. */
 function unknownOption(command: CommandName, name: string, known: Iterable<string>): UsageError {
   const quoted = /^[\w-]+$/.test(name) ? `--${name}` : JSON.stringify(`--${name}`);
-  const meant = suggestion(name, known).replace("mean ", "mean --");
   const elsewhere = Object.entries<Option<unknown>>(OPTIONS).find(([other]) => other === name);
-  if (elsewhere === undefined) return new UsageError(`${command}: unknown option ${quoted}${meant}`);
+  if (elsewhere === undefined)
+    return new UsageError(`${command}: unknown option ${quoted}${meant(name, known, "--")}`);
   return new UsageError(`${command}: has no ${quoted}: that is for ${elsewhere[1].of.join(", ")}`);
 }
 

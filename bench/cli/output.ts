@@ -2,12 +2,13 @@
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { errorCode } from "../../src/files.ts";
 import { OPTIONS } from "../options.ts";
+import type { Medium } from "../report/text.ts";
 import { Unable } from "./command.ts";
 import type { Given } from "./given.ts";
 
 /** What a report is, in each form that may be wanted. */
 export interface Report {
-  text(to: "terminal" | "plain"): string;
+  text(to: Medium): string;
   json(): string;
   html(): string;
 }
@@ -22,9 +23,14 @@ export function deliver(given: Given, report: Report): void {
   const { stdout } = process;
   const [json, html] = [given.find(OPTIONS.json), given.find(OPTIONS.html)];
   if (json === "") stdout.write(report.json());
-  else stdout.write(report.text(stdout.isTTY && stdout.hasColors() ? "terminal" : "plain"));
+  else stdout.write(report.text(mediumOf(stdout)));
   if (json) attempt(json, () => writeFileSync(json, report.json()));
   if (html !== null) attempt(html, () => writeFileSync(html, report.html()));
+}
+
+function mediumOf(stream: NodeJS.WriteStream): Medium {
+  if (!stream.isTTY) return "file";
+  return stream.hasColors() ? "terminal" : "plain";
 }
 
 function filesOf(given: Given): string[] {

@@ -5,7 +5,7 @@
  */
 import { lookup } from "node:dns/promises";
 import { existsSync } from "node:fs";
-import { Address, type Endpoint } from "../../src/address.ts";
+import { Address, type Endpoint, Networks } from "../../src/address.ts";
 import { errorCode } from "../../src/files.ts";
 import { openFilesLimit } from "../../src/threads/openfiles.ts";
 import { Clients } from "../load/clients.ts";
@@ -36,28 +36,30 @@ export const here: Surroundings = {
 const OWN_FILES = 64;
 const FILES_PER_THREAD = 32;
 
+/** Half of what Linux has of ports for connections to one place. */
+const OPEN_MAX = 14_000;
+
 /** @throws UsageError, Unable */
 export async function planOf(scenario: Scenario, given: Given, around: Surroundings): Promise<Plan> {
   const pace = paceOf(given);
   const durationMs = given.get(OPTIONS.duration);
   const banned = given.find(OPTIONS.banned) ?? [];
-  if (scenario === "bans" && banned.length === 0) throw missing(scenario, "banned LIST");
+  if (scenario === "bans") checkBanned(given, banned);
+  checkTls(scenario, given);
   const protocol = protocolOf(scenario, given);
   const login = loginOf(given, around.environment, needsLogin(scenario, protocol));
   checkProcess(scenario, given.find(OPTIONS.pid));
   if (scenario === "hammer") checkOffenders(given);
-  checkFiles(given, heldBy(scenario, given, pace), around.openFilesMax);
+  const room = roomFor(given, around.openFilesMax);
+  checkFiles(heldBy(scenario, given, pace), room);
   return {
     scenario,
     protocol,
     target: await targetOf(given, around),
     proxy: given.get(OPTIONS.proxy),
-    clients: {
-      ranges: given.get(OPTIONS.clients),
-      distribution: given.get(OPTIONS.distribution),
-      seed: given.get(OPTIONS.seed),
-    },
+    clients: clientsOf(given),
     pace,
+    openMax: Math.min(OPEN_MAX, room?.sessions ?? OPEN_MAX),
     durationMs,
     sessionsMax: given.get(OPTIONS.sessions),
     timeoutMs: given.get(OPTIONS.timeout),
@@ -129,10 +131,43 @@ function checkProcess(command: string, pid: number | null): void {
   }
 }
 
+/** These end with the greeting, and a report of TLS would be one of something that was never done. */
+function checkTls(scenario: Scenario, given: Given): void {
+  const isShort = scenario === "churn" || scenario === "hammer" || scenario === "bans";
+  if (!isShort || given.get(OPTIONS.tls) !== "starttls") return;
+  throw new UsageError(
+    `${scenario}: --tls starttls: its sessions end before they come to it; take --tls implicit, or another scenario`,
+  );
+}
+
+/** Who is banned has to come, and to be told from the others. */
+function checkBanned(given: Given, banned: readonly string[]): void {
+  const { command } = given;
+  if (banned.length === 0) throw missing(command, "banned LIST");
+  if (given.get(OPTIONS.proxy) === "off") {
+    throw new UsageError(`${command}: --proxy off: every session would come from this machine`);
+  }
+  const networks = new Networks(banned);
+  const clients = new Clients(clientsOf(given));
+  for (let index = 0; index < clients.size; index++) {
+    if (networks.contains(clients.at(index, 0).address)) return;
+  }
+  const ranges = given.get(OPTIONS.clients).join();
+  throw new UsageError(`${command}: --banned ${banned.join()}: none of --clients ${ranges} is in it`);
+}
+
+function clientsOf(given: Given): Plan["clients"] {
+  return {
+    ranges: given.get(OPTIONS.clients),
+    distribution: given.get(OPTIONS.distribution),
+    seed: given.get(OPTIONS.seed),
+  };
+}
+
 /** Somebody has to be left who does not offend. */
 function checkOffenders(given: Given): void {
   const offenders = given.get(OPTIONS.offenders);
-  const { size } = new Clients({ ranges: given.get(OPTIONS.clients), distribution: "uniform", seed: 1 });
+  const { size } = new Clients(clientsOf(given));
   if (offenders < size) return;
   throw new UsageError(
     `${given.command}: --offenders ${offenders} takes more clients than --clients has, ${size}, as one has to be left`,
@@ -157,15 +192,34 @@ function heldBy(scenario: Scenario, given: Given, pace: Pace): Held | null {
   return concurrency === 0 ? null : { option: "concurrency", value: concurrency, each: 1, fixed: 0 };
 }
 
-/** A run that ends in EMFILE would measure the harness. */
-function checkFiles(given: Given, held: Held | null, openFilesMax: number | null): void {
-  if (held === null || openFilesMax === null) return;
-  const { option, value, each, fixed } = held;
+/** How many sessions the limit on open files has room for. */
+interface Room {
+  readonly openFilesMax: number;
+  /** Besides sessions. */
+  readonly own: number;
+  /** The sink has an end of each, too. */
+  readonly perSession: number;
+  readonly sessions: number;
+}
+
+/** Null where the system does not tell. */
+function roomFor(given: Given, openFilesMax: number | null): Room | null {
+  if (openFilesMax === null) return null;
   const perSession = given.has(OPTIONS.sink) ? 2 : 1;
   const own = OWN_FILES + given.get(OPTIONS.threads) * FILES_PER_THREAD;
+  const sessions = Math.floor((openFilesMax - own) / perSession);
+  if (sessions > 0) return { openFilesMax, own, perSession, sessions };
+  throw new Unable(`this process may have ${openFilesMax} open files, and needs more than ${own}: ulimit -n`);
+}
+
+/** A run that ends in EMFILE would measure the harness. */
+function checkFiles(held: Held | null, room: Room | null): void {
+  if (held === null || room === null) return;
+  const { option, value, each, fixed } = held;
+  const { openFilesMax, own, perSession, sessions } = room;
   const needed = (value * each + fixed) * perSession + own;
   if (needed <= openFilesMax) return;
-  const fits = Math.floor((Math.floor((openFilesMax - own) / perSession) - fixed) / each);
+  const fits = Math.floor((sessions - fixed) / each);
   throw new Unable(
     `--${option} ${value}${each > 1 ? ` of ${each} offenders` : ""} needs ${needed} open files, and this process may have ` +
       `${openFilesMax}: ulimit -n ${needed}, or at most --${option} ${Math.max(fits, 0)}`,
@@ -176,6 +230,7 @@ function checkFiles(given: Given, held: Held | null, openFilesMax: number | null
 async function targetOf(given: Given, around: Surroundings): Promise<Endpoint> {
   const { command } = given;
   const place = given.find(OPTIONS.target) ?? given.find(OPTIONS.sink);
+  const option = given.has(OPTIONS.target) ? "target" : "sink";
   if (place === null) throw missing(command, "target HOST:PORT");
   const { host, port } = place;
   const address = await addressOf(host, around);
@@ -183,7 +238,7 @@ async function targetOf(given: Given, around: Surroundings): Promise<Endpoint> {
   if (!address.isLoopback && !allowed.includes(host) && !allowed.includes(address.text)) {
     const where = host === address.text ? host : `${host} (${address.text})`;
     throw new UsageError(
-      `${command}: --target ${where} is not this machine: confirm it with --allow ${host}`,
+      `${command}: --${option} ${where} is not this machine: confirm it with --allow ${host}`,
     );
   }
   return { host: address.text, port };

@@ -3,8 +3,9 @@
  */
 import { endpointText } from "../../src/address.ts";
 import { makeCertificate } from "../harness/certificate.ts";
+import type { Spent } from "../harness/proc.ts";
 import type { Plan } from "../load/plan.ts";
-import type { Agreement, Counts } from "../load/result.ts";
+import type { Agreement, Counts, ThreadShares } from "../load/result.ts";
 import { OPTIONS } from "../options.ts";
 import type { SinkCounts } from "../sink/counts.ts";
 import { type Sink, type SinkOptions, startSink } from "../sink/sink.ts";
@@ -40,9 +41,20 @@ export function sinkOf(place: Place, plan: Plan): Promise<Sink> {
   const isTarget = plan.target.host === place.host && plan.target.port === place.port;
   return open(place, {
     protocol: plan.protocol,
+    threads: plan.threads,
     messageBytes: plan.mail.sizeBytes,
     ...(isTarget ? tlsOptions(plan.tls) : {}),
   });
+}
+
+/** What of `seconds` its threads used between two readings. */
+export function sinkShares(before: readonly Spent[], after: readonly Spent[], seconds: number): ThreadShares {
+  const threads = after.length;
+  const shareOf = (of: keyof Spent) => {
+    const us = after.reduce((sum, spent, at) => sum + spent[of] - (before[at]?.[of] ?? 0), 0);
+    return Math.max(0, us) / 1e6 / seconds / threads;
+  };
+  return { threads, cpuShare: shareOf("cpuUs"), waitShare: shareOf("waitUs") };
 }
 
 /**

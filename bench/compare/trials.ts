@@ -5,7 +5,7 @@
  * A case is one or more trials, each of which is one load. A trial gives one figure, or two of the same runs.
  */
 import type { Plan } from "../load/plan.ts";
-import type { Result } from "../load/result.ts";
+import { isSilentRefusal, type Result } from "../load/result.ts";
 import { type Ability, NAMES, type Route } from "../peers/peer.ts";
 
 /** `direct`: load and back end without anything between them. */
@@ -59,6 +59,8 @@ export interface Contest {
 /** The goal that postern's latency has is for this rate. */
 const RATE_PER_SECOND = 500;
 
+const TIMEOUT_MS = 10_000;
+
 /** Enough that no proxy ever waits for clients, few enough that none has a queue that another has not. */
 const PARALLEL = 32;
 
@@ -83,8 +85,10 @@ const base: Omit<Load, "durationMs"> = {
   // 198.18.0.0/15 is for benchmarks (RFC 2544 C.2.2); as many clients as a busy server sees in an hour.
   clients: { ranges: ["198.18.0.0/19"], distribution: "uniform", seed: 1 },
   pace: { kind: "closed", concurrency: PARALLEL, rampMs: 0 },
+  // Of the open loops, all that begin until the first of them has waited for too long.
+  openMax: RATE_PER_SECOND * (TIMEOUT_MS / 1000),
   sessionsMax: 1_000_000,
-  timeoutMs: 10_000,
+  timeoutMs: TIMEOUT_MS,
   tls: "off",
   threads: 1,
   mail: {
@@ -316,10 +320,7 @@ export const CONTESTS: Readonly<Record<CaseName, Contest>> = {
 
 /** Turned away in words, or closed without any. */
 function refusedOf({ counts, faults }: Result): number {
-  const silent = faults.filter(
-    ({ phase, kind }) =>
-      (phase === "connect" || phase === "greeting") && (kind === "closed" || kind === "reset"),
-  );
+  const silent = faults.filter(({ phase, kind }) => isSilentRefusal(phase, kind));
   return silent.reduce((sum, { count }) => sum + count, counts.turnedAway);
 }
 

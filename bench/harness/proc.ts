@@ -34,8 +34,21 @@ export function cpuNs(pid: number): number {
   return tasksOf(pid).reduce((sum, task) => sum + used(task), 0);
 }
 
-/** So long the calling thread was ready to run and had no core, so far; nothing where the kernel does not count it. */
-export function threadWaitNs(): number {
+/** Of a thread so far, in microseconds. */
+export interface Spent {
+  readonly cpuUs: number;
+  /** So long it was ready to run, and had no core. */
+  readonly waitUs: number;
+}
+
+/** What the calling thread has used so far. */
+export function threadSpent(): Spent {
+  const { user, system } = process.threadCpuUsage();
+  return { cpuUs: user + system, waitUs: threadWaitNs() / 1000 };
+}
+
+/** Nothing where the kernel does not count it. */
+function threadWaitNs(): number {
   try {
     return Number(readFileSync("/proc/thread-self/schedstat", "latin1").split(" ")[1]);
   } catch {

@@ -1,11 +1,12 @@
 /**
  * The load threads as the main thread sees them: it has them begin together, adds up what they tell, and ends them. A
- * thread that dies or falls silent is an error of the harness, and ends the run.
+ * thread that dies or falls silent is an error of the harness, and ends the run: `ready` or `over` rejects, in a line.
  */
 import type { RecordableHistogram } from "node:perf_hooks";
 import { Worker } from "node:worker_threads";
 import type { FromWorker, ToWorker, WorkerData } from "./messages.ts";
 import type { Plan } from "./plan.ts";
+import type { Sample } from "./result.ts";
 import { addCounts, newHistogram, noCounts, type Running, Tally } from "./tally.ts";
 
 /** On a busy machine a thread takes seconds to load its code and to draw its clients. */
@@ -29,6 +30,8 @@ export class Crew {
   readonly over: Promise<void>;
   cpuUs = 0;
   waitUs = 0;
+  /** See `Sample`. */
+  tricks: Sample["tricks"] = null;
   readonly #members: readonly Member[];
   #recent = newHistogram();
   #readyCount = 0;
@@ -108,6 +111,8 @@ export class Crew {
       case "snapshot":
         member.counts = message.counts;
         this.#recent.add(message.recent);
+        // They are played in one thread.
+        this.tricks = message.tricks;
         return;
       case "over":
         this.tally.add(message.tally);

@@ -255,6 +255,12 @@ function kindOf(code: string): FaultKind {
       return "timeout";
     case "EOF":
       return "closed";
+    case "EMFILE":
+    case "ENFILE":
+    case "ENOBUFS":
+    case "ENOMEM":
+    case "EADDRNOTAVAIL":
+      return "own";
     default:
       return code.startsWith("ERR_") || code === "EPROTO" ? "tls" : "unreachable";
   }

@@ -4,6 +4,7 @@
  *
  * - `running`: sessions begin. - `ending`: none does any more; those that are open go on to their end.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import tls from "node:tls";
 import { Address, type AddressAndPort } from "../../src/address.ts";
 import type { Clock } from "../../src/clock.ts";
@@ -13,15 +14,15 @@ import { type Client, Clients, openingOf, type Share } from "./clients.ts";
 import { Line } from "./line.ts";
 import type { Plan } from "./plan.ts";
 import type { Play, Recipe, Session } from "./scenario.ts";
-import { dueMs, ownOf } from "./schedule.ts";
+import { dueCount, dueMs, ownOf } from "./schedule.ts";
 import { Job, type Outcome, runSession } from "./session.ts";
 import { newHistogram, record, Tally } from "./tally.ts";
 
 /**
- * All threads' sessions at the same time in an open loop: half of what Linux has of ports for connections to one place. What
- * is due beyond it begins late, and counts from when it was due all the same. A closed loop is bounded by itself.
+ * So many begin before those that are open have a turn: some milliseconds. A thread that began all that is due would, once
+ * it is behind, do nothing else, and hear nobody.
  */
-const OPEN_MAX = 14_000;
+const TURN_SESSIONS = 64;
 
 /**
  * What every TLS library in use knows. Node's own would offer a hybrid with ML-KEM first, which postern and few others take:
@@ -58,6 +59,7 @@ export class Loader {
   #isFull = false;
   #isBeside = false;
   #timer: NodeJS.Timeout | null = null;
+  #turn: NodeJS.Immediate | null = null;
   #whenOver: () => void = () => {};
 
   constructor({ plan, share, clock, recipe }: LoaderOptions) {
@@ -68,7 +70,7 @@ export class Loader {
     this.#clients = new Clients(plan.clients, share, recipe.reserved?.(plan));
     this.#destination = { address: Address.parse(host)!, port };
     this.#openMax =
-      plan.pace.kind === "open" ? Math.ceil(OPEN_MAX / share.threads) : Number.POSITIVE_INFINITY;
+      plan.pace.kind === "open" ? Math.ceil(plan.openMax / share.threads) : Number.POSITIVE_INFINITY;
     this.#number = share.thread;
     this.#sessionsLeft = ownOf(share, plan.sessionsMax);
     this.#play = recipe.prepare({
@@ -93,10 +95,11 @@ export class Loader {
     return over;
   }
 
-  /** No session begins any more; what is only held ends. */
+  /** No session begins any more, but for those of one last turn that are due; what is only held ends. */
   stop(): void {
+    if (!this.#isEnding) this.#miss();
     this.#ending.abort();
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#unschedule();
     for (const { line } of this.#open) line.release();
     this.#checkOver();
   }
@@ -104,12 +107,32 @@ export class Loader {
   /** Ends what has not ended by itself; it counts as open. */
   cut(): void {
     this.stop();
-    for (const { line } of this.#open) line.close();
+    for (const { line, current } of this.#open) {
+      this.tally.fault(current, "cut");
+      line.close();
+    }
     this.#whenOver();
   }
 
-  /** Begins all that is due. */
+  /** What is due by now and not begun never will be. */
+  #miss(): void {
+    const { pace, durationMs, sessionsMax } = this.#plan;
+    if (pace.kind === "closed") return;
+    this.#begin();
+    const beforeMs = Math.min(this.#clock.milliseconds() - this.#beganMs, durationMs);
+    const due = ownOf(this.#share, dueCount(pace, beforeMs, sessionsMax));
+    this.tally.counts.neverBegun = Math.max(0, due - ownOf(this.#share, this.#number));
+  }
+
+  #unschedule(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#turn !== null) clearImmediate(this.#turn);
+  }
+
+  /** Begins what is due, turn by turn. */
   #begin(): void {
+    this.#unschedule();
+    let left = TURN_SESSIONS;
     const { pace, durationMs } = this.#plan;
     const end = pace.kind === "closed" ? pace.concurrency : Number.POSITIVE_INFINITY;
     while (!this.#isEnding && this.#sessionsLeft > 0 && this.#number < end) {
@@ -122,6 +145,10 @@ export class Loader {
       const lateMs = this.#clock.milliseconds() - atMs;
       if (lateMs < 0) {
         this.#timer = setTimeout(() => this.#begin(), -lateMs);
+        return;
+      }
+      if (left-- === 0) {
+        this.#turn = setImmediate(() => this.#begin());
         return;
       }
       this.#number += this.#share.threads;
@@ -165,6 +192,8 @@ export class Loader {
     const outcome = await runSession(session, job);
     this.#open.delete(job);
     this.#play.ended?.(job, outcome);
+    // What fails at once would be begun again and again before anything else has a turn.
+    if (outcome === "failed") await nextTurn();
     return outcome;
   }
 

@@ -71,6 +71,11 @@ export interface Plan {
   readonly proxy: "v2" | "v1" | "off";
   readonly clients: ClientsPlan;
   readonly pace: Pace;
+  /**
+   * All threads' sessions at the same time in an open loop. What is due beyond it begins late or never, and is counted as such.
+   * A closed loop is bounded by itself.
+   */
+  readonly openMax: number;
   /** A run ends with whichever of the two comes first. */
   readonly durationMs: number;
   readonly sessionsMax: number;

@@ -57,11 +57,32 @@ export interface ReplyCount {
 /**
  * Why sessions failed: `refused` (ECONNREFUSED), `reset`, `closed` (an end where something was due), `timeout`, `protocol`
  * (an answer that is none in this protocol), `tls` (the handshake), `unreachable` (any other error of the network), `reply`
- * (a reply that ends the session: it is among the `replies`).
+ * (a reply that ends the session: it is among the `replies`), `own` (this machine has no file or port left for it, which is no
+ * fault of the target's). `cut`: it was open when the run was over, at this step; it is among the `open`, and has not failed.
  */
-const FAULTS = ["refused", "reset", "closed", "timeout", "protocol", "tls", "unreachable", "reply"] as const;
+export const FAULTS = [
+  "refused",
+  "reset",
+  "closed",
+  "timeout",
+  "protocol",
+  "tls",
+  "unreachable",
+  "reply",
+  "own",
+  "cut",
+] as const;
 
 export type FaultKind = (typeof FAULTS)[number];
+
+/**
+ * How targets keep a client out without a word: an end or a reset before their first one, be it in place of TLS. A reset may
+ * be there before the connection is told of, which was taken all the same.
+ */
+export function isSilentRefusal(phase: Phase, kind: FaultKind): boolean {
+  const isEarly = phase === "connect" || phase === "tls" || phase === "greeting";
+  return isEarly && (kind === "closed" || kind === "reset");
+}
 
 export interface FaultCount {
   readonly phase: Phase;
@@ -79,6 +100,8 @@ export interface Counts {
   readonly failed: number;
   /** Not over when the run was. */
   readonly open: number;
+  /** Open loop: were due, and had not begun when the load stopped. They are in none of the other counts. */
+  readonly neverBegun: number;
   /** Messages that the target took (its final 250), or that were fetched whole. */
   readonly messages: number;
   /** Both ways without PROXY headers, and of TLS what is inside, so that a target that reads its sessions has the same. */
@@ -99,6 +122,8 @@ export interface Sample {
   /** Of the target's process, where it is known: seconds of CPU for each second, and resident memory. */
   readonly targetCpu: number | null;
   readonly targetBytes: number | null;
+  /** Of an attack, once it has begun: how many of its tricks are over. */
+  readonly tricks: { readonly played: number; readonly of: number } | null;
 }
 
 /** The harness's own part, so that nobody takes its limits for the target's. */
@@ -109,8 +134,18 @@ export interface Harness {
   /** The same of what it was ready to run and had no core, as somebody else had it: as much of a bottleneck. */
   readonly waitShare: number;
   /** Open loop: how much later than meant sessions began. */
+  readonly lateP50Us: number;
   readonly lateP99Us: number;
   readonly isBottleneck: boolean;
+  /** The embedded sink's threads, where it was behind the target or was it. */
+  readonly sink: ThreadShares | null;
+}
+
+/** As of the harness's own threads. */
+export interface ThreadShares {
+  readonly threads: number;
+  readonly cpuShare: number;
+  readonly waitShare: number;
 }
 
 /** A process at one moment, by proc(5). */
@@ -154,6 +189,7 @@ export interface Result {
   readonly plan: Plan;
   /** ISO 8601. */
   readonly startedAt: string;
+  /** Of the load: until no session began any more. What was open then went on for up to some seconds. */
   readonly seconds: number;
   /** Whether somebody ended it early. */
   readonly wasStopped: boolean;
@@ -166,4 +202,10 @@ export interface Result {
   readonly target: TargetCost | null;
   readonly agreements: readonly Agreement[];
   readonly findings: readonly Finding[];
+}
+
+/** The sessions that the target has seen at all: whom it resets at once, it has. */
+export function connectedOf({ counts, faults }: Pick<Result, "counts" | "faults">): number {
+  const unseen = faults.filter(({ phase, kind }) => phase === "connect" && !isSilentRefusal(phase, kind));
+  return unseen.reduce((sum, { count }) => sum - count, counts.begun);
 }

@@ -30,3 +30,14 @@ export function dueMs(pace: Pace, number: number): number {
       return pace satisfies never;
   }
 }
+
+/** How many of the numbers from 0 to below `most` are due before this time. */
+export function dueCount(pace: Pace, beforeMs: number, most: number): number {
+  let [low, high] = [0, most];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (dueMs(pace, middle) < beforeMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

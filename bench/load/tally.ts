@@ -14,6 +14,7 @@ import {
   PHASES,
   type Phase,
   type ReplyCount,
+  type Sample,
 } from "./result.ts";
 
 /** Four hours: an idle session is as long. A histogram of three digits has 200 KB then. */
@@ -64,6 +65,7 @@ export class Tally {
   readonly counts = noCounts();
   /** What a scenario has found by itself: as many as it has questions. */
   readonly findings: Finding[] = [];
+  tricks: Sample["tricks"] = null;
   readonly #times: Times = {};
   /** The sessions' times since they were taken last. */
   #recent = newHistogram();
@@ -185,10 +187,19 @@ export class Tally {
   }
 }
 
-const countNames = ["begun", "done", "turnedAway", "failed", "messages", "bytesIn", "bytesOut"] as const;
+const countNames = [
+  "begun",
+  "done",
+  "turnedAway",
+  "failed",
+  "neverBegun",
+  "messages",
+  "bytesIn",
+  "bytesOut",
+] as const;
 
 export function noCounts(): Running {
-  return { begun: 0, done: 0, turnedAway: 0, failed: 0, messages: 0, bytesIn: 0, bytesOut: 0 };
+  return { begun: 0, done: 0, turnedAway: 0, failed: 0, neverBegun: 0, messages: 0, bytesIn: 0, bytesOut: 0 };
 }
 
 export function addCounts(sum: Running, counts: Running): void {
@@ -214,8 +225,10 @@ export function latencyOf(histogram: Histogram): Latency {
   const { count, max } = histogram;
   // Of nothing a histogram says strange things; and it has no percentile of 0.
   const [min, mean] = count === 0 ? [0, 0] : [histogram.min, histogram.mean];
-  const at = (percentile: number) =>
-    count === 0 || percentile === 0 ? min : histogram.percentile(percentile);
+  const at = (percentile: number) => {
+    const rank = rankOf(percentile, count);
+    return rank === 0 ? min : histogram.percentile((rank / count) * 100);
+  };
   return {
     count,
     minUs: min,
@@ -227,6 +240,14 @@ export function latencyOf(histogram: Histogram): Latency {
     p999Us: at(99.9),
     curve: curvePercentiles.map((percentile) => [percentile, at(percentile)] as const),
   };
+}
+
+/**
+ * Which of so many values a percentile is: the first that so many of a hundred do not exceed. The histogram by itself rounds,
+ * and so has the 89th of 99 for the 90th percentile. What is added up in floating point is no reason for one more.
+ */
+function rankOf(percentile: number, count: number): number {
+  return Math.ceil((percentile / 100) * count - 1e-6);
 }
 
 /** They draw closer together towards 100, as what is looked for lies there. */

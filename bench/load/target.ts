@@ -23,6 +23,7 @@ export class Target {
   #peak: ProcessState | null = null;
   #last: ProcessState | null = null;
   #openMax = 0;
+  #isGone = false;
 
   constructor({ pid, metricsUrl }: Pick<Watch, "pid" | "metricsUrl">) {
     this.#process = pid === null ? null : new TargetProcess(pid);
@@ -42,6 +43,10 @@ export class Target {
   read(seconds: number, open: number): Reading {
     const now = this.#process?.state() ?? null;
     const last = this.#last;
+    if (now === null && last !== null && !this.#isGone) {
+      this.#isGone = true;
+      this.#lacks("the target's process", "ended during the run");
+    }
     if (now === null || last === null || this.#peak === null) return unknown;
     this.#peak = peakOf(this.#peak, now);
     this.#openMax = Math.max(this.#openMax, open);
@@ -55,7 +60,7 @@ export class Target {
     const [before, peak, after] = [this.#before, this.#peak, this.#last];
     const isKnown = before !== null && peak !== null && after !== null;
     return {
-      target: isKnown ? cost({ before, peak, after }, ran.counts, this.#openMax) : null,
+      target: isKnown ? cost({ before, peak, after }, ran, this.#openMax) : null,
       agreements,
       findings: [...this.#findings, ...findings],
     };

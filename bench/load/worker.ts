@@ -4,13 +4,13 @@
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../src/clock.ts";
-import { threadWaitNs } from "../harness/proc.ts";
+import { type Spent, threadSpent } from "../harness/proc.ts";
 import { Loader } from "./loader.ts";
 import type { FromWorker, ToWorker, WorkerData } from "./messages.ts";
 import { recipes } from "./scenario.ts";
 
-/** Twice as often as the main thread tells of it. */
-const SNAPSHOT_MS = 500;
+/** What the main thread tells is as old at the most. */
+const SNAPSHOT_MS = 100;
 
 function serve(port: MessagePort, { plan, share }: WorkerData): void {
   const recipe = recipes[plan.scenario];
@@ -18,20 +18,37 @@ function serve(port: MessagePort, { plan, share }: WorkerData): void {
   const loader = new Loader({ plan, share, clock: systemClock, recipe });
   const post = (message: FromWorker) => port.postMessage(message);
   const snapshot = () =>
-    post({ type: "snapshot", counts: { ...loader.tally.counts }, recent: loader.tally.takeRecent() });
+    post({
+      type: "snapshot",
+      counts: { ...loader.tally.counts },
+      recent: loader.tally.takeRecent(),
+      tricks: loader.tally.tricks,
+    });
+  let began: Spent = { cpuUs: 0, waitUs: 0 };
+  /** When the load stopped: what comes behind it is no load. */
+  let stopped: Spent | null = null;
   const begin = async () => {
-    const before = process.threadCpuUsage();
-    const waitedNs = threadWaitNs();
+    began = threadSpent();
     const timer = setInterval(snapshot, SNAPSHOT_MS);
     await loader.start();
     clearInterval(timer);
-    const { user, system } = process.threadCpuUsage(before);
+    const { cpuUs, waitUs } = stopped ?? threadSpent();
     snapshot();
-    const waitUs = (threadWaitNs() - waitedNs) / 1000;
     const tally = loader.tally.data();
-    post({ type: "over", tally, lateness: loader.lateness, cpuUs: user + system, waitUs });
+    const { lateness } = loader;
+    post({
+      type: "over",
+      tally,
+      lateness,
+      cpuUs: cpuUs - began.cpuUs,
+      waitUs: Math.max(0, waitUs - began.waitUs),
+    });
   };
-  const orders = { begin, stop: () => loader.stop(), cut: () => loader.cut() };
+  const stop = () => {
+    stopped ??= threadSpent();
+    loader.stop();
+  };
+  const orders = { begin, stop, cut: () => loader.cut() };
   port.on("message", (order: ToWorker) => void orders[order]());
   post({ type: "ready" });
 }

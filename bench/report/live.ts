@@ -6,7 +6,7 @@
  */
 import type { Plan } from "../load/plan.ts";
 import type { Sample } from "../load/result.ts";
-import { bytesText, countText, figureText, latencyText } from "./units.ts";
+import { bytesText, countText, figureText, latencyText, plural } from "./units.ts";
 
 export interface Screen {
   readonly isTerminal: boolean;
@@ -55,11 +55,12 @@ export class Live {
 function lineOf(sample: Sample, last: Sample | null, { scenario, durationMs }: Plan): string {
   const { atMs, targetCpu, targetBytes } = sample;
   const parts = [
+    // A narrow terminal cuts off the end.
+    leftText(durationMs - atMs),
     // An attack has no sessions of the usual kind.
-    ...(scenario === "attack" ? ["attacking"] : sessionTexts(sample, last)),
+    ...(scenario === "attack" ? [attackText(sample)] : sessionTexts(sample, last)),
     ...(targetCpu === null ? [] : [`CPU ${figureText(targetCpu)}`]),
     ...(targetBytes === null ? [] : [bytesText(targetBytes)]),
-    leftText(durationMs - atMs),
   ];
   return parts.join("  ");
 }
@@ -76,6 +77,12 @@ function sessionTexts(sample: Sample, last: Sample | null): readonly string[] {
     // Where none was done there is no time.
     ...(p50Us === 0 ? [] : [`p50 ${latencyText(p50Us)}`, `p99 ${latencyText(p99Us)}`]),
   ];
+}
+
+function attackText({ tricks }: Sample): string {
+  return tricks === null
+    ? "attacking"
+    : `attacking: ${countText(tricks.played)} of ${plural(tricks.of, "trick")}`;
 }
 
 /** `1:05 left` */

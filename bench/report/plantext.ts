@@ -28,11 +28,12 @@ export function planRows(plan: Plan): readonly (readonly [name: string, text: st
   const header = proxy === "off" ? "no PROXY header" : `PROXY ${proxy}`;
   const security = tls === "off" ? "no TLS" : tls === "starttls" ? "STARTTLS" : "implicit TLS";
   const loop = pace.kind === "open" ? "open loop: times count from when a session was due" : "closed loop";
+  const most = pace.kind === "open" ? `, at most ${countText(plan.openMax)} open` : "";
   const ramp = pace.rampMs === 0 ? "" : `, over ${durationText(pace.rampMs)} from nothing`;
   return [
     ["target", `${endpointText(target)}, ${plan.protocol.toUpperCase()}, ${header}, ${security}`],
     ["clients", clientsText(plan)],
-    ...(plan.scenario === "attack" ? [] : [["pace", `${paceText(pace)}${ramp} (${loop})`] as const]),
+    ...(plan.scenario === "attack" ? [] : [["pace", `${paceText(pace)}${ramp}${most} (${loop})`] as const]),
     ["bounds", boundsText(plan)],
     ...(login === null ? [] : [["login", `as ${login.user}`] as const]),
     ...detailRows(plan),
@@ -57,8 +58,12 @@ function detailRows(plan: Plan): readonly (readonly [string, string])[] {
   switch (scenario) {
     case "smtp":
     case "bulk":
-      return [["mail", mailText(mail)]];
+      return [["mail", plan.protocol === "smtp" ? mailText(mail) : fetchText(mail)]];
     case "imap":
+      return [
+        ["mail", fetchText(mail)],
+        ...(idleMs > 0 ? [["idle for", durationText(idleMs)] as const] : []),
+      ];
     case "idle":
       return [["held for", durationText(idleMs)]];
     case "hammer":
@@ -73,6 +78,11 @@ function detailRows(plan: Plan): readonly (readonly [string, string])[] {
     default:
       return scenario satisfies never;
   }
+}
+
+/** How large they are is the server's to say. */
+function fetchText({ messages }: Plan["mail"]): string {
+  return `${plural(messages, "message")} fetched in a session`;
 }
 
 function mailText({ sizeBytes, messages, recipients, pipelining, chunking }: Plan["mail"]): string {

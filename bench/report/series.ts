@@ -115,7 +115,7 @@ export function latencyLine({ name, style, result }: Series): Line {
   return { name, style, points };
 }
 
-/** Samples come about every second; the rate of a shorter rest at the end would be chance. */
+/** Samples come about every second; what a shorter rest at the end came to would be chance. */
 const RATE_OVER_MS = 500;
 
 /** Seconds, and how many of what `count` gives there were in each. */
@@ -132,9 +132,10 @@ export function rateLine({ name, style, result }: Series, count: (sample: Sample
 
 /** Seconds, and the cores that the target keeps busy. */
 export function cpuLine({ name, style, result }: Series): Line {
-  const points = result.samples.flatMap(({ atMs, targetCpu }) =>
-    targetCpu === null ? [] : [[atMs / 1000, targetCpu] as const],
-  );
+  const points = result.samples.flatMap(({ atMs, targetCpu }, at) => {
+    const overMs = atMs - (result.samples[at - 1]?.atMs ?? 0);
+    return targetCpu === null || overMs < RATE_OVER_MS ? [] : [[atMs / 1000, targetCpu] as const];
+  });
   return { name, style, points };
 }
 

@@ -3,7 +3,17 @@
  *
  * Cells are plain text, in which anything may stand that a target said. A table without rows is not shown. Pure.
  */
-import { type Latency, PHASES, type Phase, type Result, type TargetCost } from "../load/result.ts";
+import { isBusy, ownFaults } from "../load/bottleneck.ts";
+import {
+  type Counts,
+  type FaultKind,
+  type Latency,
+  PHASES,
+  type Phase,
+  type Result,
+  type TargetCost,
+  type ThreadShares,
+} from "../load/result.ts";
 import { bytesText, countText, figureText, latencyText, plural, shareText } from "./units.ts";
 
 /** `bad` is what somebody has to look at; `warning` puts the figures themselves in doubt. */
@@ -48,8 +58,11 @@ export function tablesOf(result: Result): readonly Table[] {
 /** What puts the figures in doubt, or needs a look before them, in sentences. */
 export function warningsOf(result: Result): readonly Row[] {
   const { plan, harness, wasStopped, agreements, counts } = result;
+  const own = ownFaults(result.faults);
   const differing = agreements.filter(({ agrees }) => !agrees).length;
   return [
+    ...(counts.neverBegun > 0 ? [row([neverBegunText(counts)], "bad")] : []),
+    ...(own > 0 ? [row([ownText(own)], "bad")] : []),
     ...(harness.isBottleneck ? [row([bottleneckText(result)], "warning")] : []),
     ...(wasStopped ? [row([STOPPED], "warning")] : []),
     ...(counts.begun === 0 && plan.scenario !== "attack" ? [row(["No session was begun."], "warning")] : []),
@@ -64,12 +77,26 @@ export function warningsOf(result: Result): readonly Row[] {
   ];
 }
 
-function bottleneckText({ harness: { cpuShare, waitShare }, plan: { pace } }: Result): string {
+/** Who only looks at times would take a load that broke down for one that went well. */
+function neverBegunText({ neverBegun, begun }: Counts): string {
+  const all = plural(neverBegun + begun, "session");
+  return `${countText(neverBegun)} of ${all} that were due were never begun: the load was less than what was asked for, and those that waited longest are in none of the times.`;
+}
+
+function ownText(count: number): string {
+  return `${plural(count, "session")} failed as this machine had no open file or no port left for them: that is the harness's own limit, and nothing of the target's.`;
+}
+
+function bottleneckText({ harness, counts, plan: { pace } }: Result): string {
+  const { sink } = harness;
+  const isSink = sink !== null && isBusy(sink) && !isBusy(harness);
+  const { cpuShare, waitShare } = isSink ? sink : harness;
   const isCrowded = waitShare > cpuShare;
   const why = isCrowded ? ", as others had the CPU that it wanted" : "";
-  const more = pace.kind === "closed" ? ", and the target could do more than this" : "";
+  const isTarget = pace.kind === "closed" && counts.done + counts.turnedAway > 0;
+  const more = isTarget ? ", and the target could do more than this" : "";
   const remedy = isCrowded ? "a machine of its own" : "more threads, or a machine of its own";
-  return `The harness is the bottleneck${why}: some of the times are the harness's own${more}. Give it ${remedy}.`;
+  return `The harness${isSink ? "'s sink" : ""} is the bottleneck${why}: some of the times are the harness's own${more}. Give it ${remedy}.`;
 }
 
 /** A table whose first columns, `left` of them, are words; the others are figures. */
@@ -96,6 +123,9 @@ function countTable({ plan, counts, seconds }: Result): Table {
     sessions("turned away", counts.turnedAway),
     sessions("failed", counts.failed, counts.failed > 0 ? "bad" : "plain"),
     sessions("open at the end", counts.open),
+    ...(counts.neverBegun > 0
+      ? [row(["due and never begun", countText(counts.neverBegun), perSecond(counts.neverBegun), ""], "bad")]
+      : []),
     row(["messages", countText(counts.messages), perSecond(counts.messages), ""]),
     bytes("bytes to the target", counts.bytesOut),
     bytes("bytes from the target", counts.bytesIn),
@@ -135,8 +165,13 @@ function replyTable({ replies }: Result): Table {
   };
 }
 
+/** Where the kind's name does not say it. */
+const faultWords: Partial<Record<FaultKind, string>> = { own: "own limit", cut: "open at the end" };
+
 function faultTable({ faults }: Result): Table {
-  const rows = byCount(faults).map(({ phase, kind, count }) => row([phase, kind, countText(count)], "bad"));
+  const rows = byCount(faults).map(({ phase, kind, count }) =>
+    row([phase, faultWords[kind] ?? kind, countText(count)], kind === "cut" ? "warning" : "bad"),
+  );
   return table("Faults", ["phase", "kind", "count"], 2, rows);
 }
 
@@ -159,10 +194,15 @@ function costTable(target: TargetCost): Table {
     ["CPU per session", target.cpuUsPerSession, latencyText],
     ["CPU per message", target.cpuUsPerMessage, latencyText],
     ["CPU per GiB", target.cpuMsPerGib, (ms) => latencyText(ms * 1000)],
-    ["memory per open session", target.bytesPerOpenSession, bytesText],
+    ["memory per open session", target.bytesPerOpenSession, heldText],
   ];
   const rows = costs.flatMap(([what, value, text]) => (value === null ? [] : [row([what, text(value)])]));
   return table("What the target spends", ["", ""], 1, rows);
+}
+
+/** What a process gave back or had to spare meanwhile is no cost of a session. */
+function heldText(bytes: number): string {
+  return bytes > 0 ? bytesText(bytes) : "too little to tell";
 }
 
 function agreementTable({ agreements }: Result): Table {
@@ -182,13 +222,26 @@ function findingTable({ findings }: Result): Table {
 }
 
 function harnessTable({ harness, plan }: Result): Table {
-  const { threads, cpuShare, waitShare, lateP99Us, isBottleneck } = harness;
+  const { threads, cpuShare, waitShare, lateP50Us, lateP99Us, isBottleneck, sink } = harness;
   const tone = isBottleneck ? "warning" : "plain";
-  const late = row(["sessions begun late by (p99)", latencyText(lateP99Us)], tone);
+  const late = row(
+    ["sessions begun late by (p50, p99)", [lateP50Us, lateP99Us].map(latencyText).join(", ")],
+    tone,
+  );
   return table("The harness itself", ["", ""], 1, [
     row(["threads", countText(threads)]),
     row(["CPU of each thread", shareText(cpuShare)], tone),
     row(["and waiting for a CPU", shareText(waitShare)], tone),
     ...(plan.pace.kind === "open" ? [late] : []),
+    ...(sink === null ? [] : sinkRows(sink)),
   ]);
+}
+
+function sinkRows(sink: ThreadShares): readonly Row[] {
+  const tone = isBusy(sink) ? "warning" : "plain";
+  return [
+    row(["threads of the sink", countText(sink.threads)]),
+    row(["CPU of each of these", shareText(sink.cpuShare)], tone),
+    row(["and waiting for a CPU", shareText(sink.waitShare)], tone),
+  ];
 }

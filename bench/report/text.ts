@@ -1,6 +1,7 @@
 /**
- * Reports for a terminal or a file, of one run and of a comparison: 100 columns wide at most, and in colour only where
- * a terminal shows them. What a target said stands here without anything that would steer that terminal. Pure.
+ * Reports for a terminal or a file, of one run and of a comparison: 100 columns wide at most on a terminal, and in colour only
+ * where that shows them. In a file nothing is cut off, as it may be searched. What a target said stands here without anything
+ * that would steer a terminal. Pure.
  */
 import { styleText } from "node:util";
 import { printable } from "../../src/commands/whytext.ts";
@@ -26,16 +27,28 @@ const COLUMNS_MAX = 100;
 /** Between two columns. */
 const GAP = "  ";
 
-/** Of a cell that others stand behind, so that half a line is left to these. */
 const CELL_MAX = 50;
 
 type Style = "bold" | "dim" | "red" | "yellow" | "green";
 type Paint = (style: Style, text: string) => string;
 
-const paints: Readonly<Record<"terminal" | "plain", Paint>> = {
+/** - `terminal`: with colours. `plain`: a terminal without. */
+export type Medium = "terminal" | "plain" | "file";
+
+interface Look {
+  readonly paint: Paint;
+  readonly columnsMax: number;
+  /** Of a cell that others stand behind, so that half a line is left to these. */
+  readonly cellMax: number;
+}
+
+const bare: Look = { paint: (_style, text) => text, columnsMax: COLUMNS_MAX, cellMax: CELL_MAX };
+
+const looks: Readonly<Record<Medium, Look>> = {
   // Whether colours are wanted is the caller's question: the stream that this text goes to is known there.
-  terminal: (style, text) => styleText(style, text, { validateStream: false }),
-  plain: (_style, text) => text,
+  terminal: { ...bare, paint: (style, text) => styleText(style, text, { validateStream: false }) },
+  plain: bare,
+  file: { ...bare, columnsMax: Number.POSITIVE_INFINITY, cellMax: Number.POSITIVE_INFINITY },
 };
 
 const styles: Readonly<Record<Exclude<Tone, "plain">, Style>> = {
@@ -44,25 +57,27 @@ const styles: Readonly<Record<Exclude<Tone, "plain">, Style>> = {
   bad: "red",
 };
 
-export function resultText(result: Result, to: "terminal" | "plain"): string {
-  const paint = paints[to];
+export function resultText(result: Result, to: Medium): string {
+  const look = looks[to];
+  const { paint } = look;
   const when = `${dateText(result.startedAt)}, ${figureText(result.seconds)} s`;
   return paragraphs([
-    [paint("bold", fitted(planTitle(result.plan))), paint("dim", fitted(when))],
+    [paint("bold", fitted(planTitle(result.plan), look.columnsMax)), paint("dim", when)],
     rowLines(
       [],
       planRows(result.plan).map((cells) => row(cells)),
-      paint,
+      look,
     ),
     warningsOf(result).flatMap(({ cells, tone }) =>
       wrapped(cells[0]!).map((line) => toned(line, tone, paint)),
     ),
-    ...tablesOf(result).map((each) => tableLines(each, paint)),
+    ...tablesOf(result).map((each) => tableLines(each, look)),
   ]);
 }
 
-export function comparisonText(comparison: Comparison, to: "terminal" | "plain"): string {
-  const paint = paints[to];
+export function comparisonText(comparison: Comparison, to: Medium): string {
+  const look = looks[to];
+  const { paint } = look;
   const { startedAt, seconds, machine, peers, absentees, reference, cases } = comparison;
   const names = peers.map(({ name, version }) => `${name} ${version}`.trim()).join(", ");
   const about = [
@@ -79,14 +94,15 @@ export function comparisonText(comparison: Comparison, to: "terminal" | "plain")
     rowLines(
       [],
       about.map((cells) => row(cells)),
-      paint,
+      look,
     ),
     comparison.wasStopped ? [paint("yellow", STOPPED)] : [],
-    ...cases.map((each) => caseLines(each, comparison, paint)),
+    ...cases.map((each) => caseLines(each, comparison, look)),
   ]);
 }
 
-function caseLines(each: Case, { reference }: Comparison, paint: Paint): readonly string[] {
+function caseLines(each: Case, { reference }: Comparison, look: Look): readonly string[] {
+  const { paint } = look;
   const rows = each.figures.map(({ peer, values, median, min, max, ratio }) =>
     row([
       peer,
@@ -98,9 +114,9 @@ function caseLines(each: Case, { reference }: Comparison, paint: Paint): readonl
   );
   const titles = ["", "median", "range", "rounds", `to ${reference}`];
   return [
-    paint("bold", fitted(`${each.name}: ${each.question}`)),
+    paint("bold", fitted(`${each.name}: ${each.question}`, look.columnsMax)),
     ...wrapped(`${each.plan} (${each.better} is better)`).map((line) => paint("dim", line)),
-    ...tableLines(table(each.unit, titles, 1, rows), paint),
+    ...tableLines(table(each.unit, titles, 1, rows), look),
   ];
 }
 
@@ -109,16 +125,17 @@ function paragraphs(parts: readonly (readonly string[])[]): string {
   return `${said.join("\n\n")}\n`;
 }
 
-function tableLines({ title, columns, rows }: Table, paint: Paint): readonly string[] {
+function tableLines({ title, columns, rows }: Table, look: Look): readonly string[] {
   const titles = [title, ...columns.slice(1).map((column) => column.title)];
-  const [head, ...body] = rowLines(columns, [row(titles), ...rows], paint);
-  return [paint("dim", head!), ...body];
+  const [head, ...body] = rowLines(columns, [row(titles), ...rows], look);
+  return [look.paint("dim", head!), ...body];
 }
 
 /** Rows below one another; without `columns` all stand at the left. What is wider than a line loses its end. */
-function rowLines(columns: readonly Column[], rows: readonly Row[], paint: Paint): readonly string[] {
+function rowLines(columns: readonly Column[], rows: readonly Row[], look: Look): readonly string[] {
+  const { paint, columnsMax, cellMax } = look;
   const clean = rows.map(({ cells, tone }) => ({
-    cells: cells.map((cell, at) => fitted(cell, at < cells.length - 1 ? CELL_MAX : COLUMNS_MAX)),
+    cells: cells.map((cell, at) => fitted(cell, at < cells.length - 1 ? cellMax : columnsMax)),
     tone,
   }));
   const widths: number[] = [];
@@ -129,7 +146,7 @@ function rowLines(columns: readonly Column[], rows: readonly Row[], paint: Paint
     const padded = cells.map((cell, at) =>
       columns[at]?.align === "right" ? cell.padStart(widths[at]!) : cell.padEnd(widths[at]!),
     );
-    return toned(fitted(padded.join(GAP).trimEnd()), tone, paint);
+    return toned(fitted(padded.join(GAP).trimEnd(), columnsMax), tone, paint);
   });
 }
 
@@ -137,7 +154,7 @@ function toned(line: string, tone: Tone, paint: Paint): string {
   return tone === "plain" ? line : paint(styles[tone], line);
 }
 
-function fitted(text: string, lengthMax = COLUMNS_MAX): string {
+function fitted(text: string, lengthMax: number): string {
   const clean = printable(text);
   return clean.length <= lengthMax ? clean : `${clean.slice(0, lengthMax - 1)}…`;
 }
@@ -147,7 +164,7 @@ function wrapped(text: string): readonly string[] {
   const lines = [""];
   for (const word of printable(text).split(" ")) {
     const longer = `${lines.at(-1)} ${word}`.trimStart();
-    if (longer.length > COLUMNS_MAX) lines.push(fitted(word));
+    if (longer.length > COLUMNS_MAX) lines.push(fitted(word, COLUMNS_MAX));
     else lines[lines.length - 1] = longer;
   }
   return lines;

@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { CertificateFiles } from "../harness/certificate.ts";
+import type { Spent } from "../harness/proc.ts";
 import type { Protocol } from "../load/plan.ts";
 import { type Identity, type SinkCounts, sumOf } from "./counts.ts";
 import type { HeaderKind } from "./header.ts";
@@ -32,6 +33,8 @@ export interface Sink {
   readonly port: number;
   counts(): Promise<SinkCounts>;
   identities(): Promise<readonly Identity[]>;
+  /** By each thread. */
+  spent(): Promise<readonly Spent[]>;
   /** Ends all sessions at once, and listens no more. */
   stop(): Promise<void>;
 }
@@ -73,6 +76,7 @@ export async function startSink(options: SinkOptions): Promise<Sink> {
     port,
     counts: async () => sumOf((await ask(false)).map(({ counts }) => counts)),
     identities: async () => (await ask(true)).flatMap(({ identities }) => identities).slice(0, data.record),
+    spent: async () => (await ask(false)).map(({ spent }) => spent),
     stop,
   };
 }

@@ -3,8 +3,10 @@
  * where such a thread starts; it ends when it is terminated.
  */
 import { parentPort, workerData } from "node:worker_threads";
+import { nothing } from "../../src/lines.ts";
 import { Certificates } from "../../src/wire/certificates.ts";
 import type { Listening } from "../../src/wire/wire.ts";
+import { type Spent, threadSpent } from "../harness/proc.ts";
 import { attachmentLine } from "../harness/talk.ts";
 import { wire } from "../harness/wire.ts";
 import type { Protocol } from "../load/plan.ts";
@@ -41,6 +43,7 @@ export interface Report {
   readonly number: number;
   readonly counts: SinkCounts;
   readonly identities: readonly Identity[];
+  readonly spent: Spent;
 }
 
 export type Said =
@@ -54,13 +57,14 @@ class SinkThread {
   readonly #tally = emptyTally();
   readonly #identities: Announced[] = [];
   readonly #certificates: Certificates | null;
+  /** What is there to be fetched. */
   readonly #message: Uint8Array;
 
   constructor(data: ThreadData, post: (said: Said) => void) {
     const { tls } = data;
     this.#data = data;
     this.#post = post;
-    this.#message = messageOf(data.messageBytes);
+    this.#message = data.protocol === "imap" ? messageOf(data.messageBytes) : nothing;
     this.#certificates =
       tls === null
         ? null
@@ -86,7 +90,7 @@ class SinkThread {
 
   answer({ number, wantsIdentities }: Question): void {
     const identities = wantsIdentities ? this.#identities : [];
-    this.#post({ type: "report", report: { number, counts: this.#tally, identities } });
+    this.#post({ type: "report", report: { number, counts: this.#tally, identities, spent: threadSpent() } });
   }
 
   #session(): SinkSession {
@@ -116,8 +120,11 @@ class SinkThread {
 /** A message of just this size, as far as its header fits into it. */
 function messageOf(sizeBytes: number): Uint8Array {
   const header = "From: <a@example.org>\r\nTo: <b@example.test>\r\nSubject: sink\r\n\r\n";
-  const lines = attachmentLine.repeat(Math.ceil(sizeBytes / attachmentLine.length));
-  return Buffer.from(`${header}${lines}`.slice(0, sizeBytes), "latin1");
+  const message = Buffer.alloc(sizeBytes);
+  // No string is as long as the largest of them.
+  message.fill(attachmentLine, Math.min(header.length, sizeBytes), sizeBytes, "latin1");
+  message.write(header, "latin1");
+  return message;
 }
 
 const port = parentPort;

@@ -8,7 +8,14 @@
  * It changes nothing at the target, and follows no redirect: only the address that somebody named is asked.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Agreement, Finding, Phase, Result } from "../load/result.ts";
+import {
+  type Agreement,
+  connectedOf,
+  type Finding,
+  isSilentRefusal,
+  type Phase,
+  type Result,
+} from "../load/result.ts";
 import { parsePage, type Series } from "./exposition.ts";
 
 /** Prometheus itself gives up after 10 s; nobody shall wait so long twice. */
@@ -48,6 +55,8 @@ interface Known {
   readonly connections: string;
   /** The label that tells listeners apart. The one whose connections have grown most is the one that the run went to. */
   readonly listener: string;
+  /** The counters that stand still where the target does not read its sessions. */
+  readonly reads: readonly string[];
   readonly rows: readonly Row[];
 }
 
@@ -60,11 +69,14 @@ const known: readonly Known[] = [
   {
     connections: "postern_connections_total",
     listener: "listener",
+    reads: ["postern_messages_total", "postern_auth_total"],
     rows: [
-      row("sessions begun", (ran, growth) => [connected(ran), growth("postern_connections_total")]),
+      row("sessions begun", (ran, growth) => [connectedOf(ran), growth("postern_connections_total")]),
       row("sessions turned away", (ran, growth) => {
         // Whom no server would have hears the same words as one that is refused, and whoever waits may be parked or banned.
-        const isUnclear = ran.faults.some(({ phase, kind }) => phase === "greeting" && kind === "timeout");
+        const isUnclear = ran.faults.some(
+          ({ phase, kind }) => phase === "greeting" && (kind === "timeout" || kind === "cut"),
+        );
         if (isUnclear || growth("postern_sessions_total", is("outcome", "failed")) > 0) return null;
         const isDoor = (labels: Series["labels"]) => atTheDoor.test(labels.get("reason") ?? "");
         return [turnedAway(ran), growth("postern_refused_total", isDoor)];
@@ -96,8 +108,12 @@ const known: readonly Known[] = [
   {
     connections: "haproxy_frontend_connections_total",
     listener: "proxy",
+    reads: [],
     rows: [
-      row("sessions begun", (ran, growth) => [connected(ran), growth("haproxy_frontend_connections_total")]),
+      row("sessions begun", (ran, growth) => [
+        connectedOf(ran),
+        growth("haproxy_frontend_connections_total"),
+      ]),
       row("bytes to the target", (ran, growth) =>
         areBytesKnown(ran) ? [ran.counts.bytesOut, growth("haproxy_frontend_bytes_in_total")] : null,
       ),
@@ -151,10 +167,11 @@ export function compare(before: readonly Series[], after: readonly Series[], ran
   if (growths === null) return only(what, "they began anew: the target was started again", false);
   const agreements: Agreement[] = [];
   const findings: Finding[] = [];
+  const reads = source.reads.some((name) => growths(name) > 0);
   for (const { what, pair, isRead } of source.rows) {
     const [harness, target] = pair(ran, growths) ?? [0, 0];
     if (harness === 0 && target === 0) continue;
-    if (isRead && target === 0) findings.push(unread(what));
+    if (isRead && target === 0 && !reads) findings.push(unread(what));
     else agreements.push({ what, harness, target, agrees: harness === target });
   }
   return { agreements, findings };
@@ -195,16 +212,9 @@ function unread(what: string): Finding {
   return { what, outcome: "the target counts none: it does not read these sessions", isWell: null };
 }
 
-/** The sessions that the target has seen at all. */
-function connected(ran: Ran): number {
-  return ran.counts.begun - faults(ran, "connect");
-}
-
-/** By a greeting that sends away, or by an end in its place, or in that of a TLS handshake before it. */
+/** By a greeting that sends away, or without a word. */
 function turnedAway({ counts, faults }: Ran): number {
-  const silent = faults.filter(
-    ({ phase, kind }) => (phase === "greeting" || phase === "tls") && (kind === "closed" || kind === "reset"),
-  );
+  const silent = faults.filter(({ phase, kind }) => isSilentRefusal(phase, kind));
   return silent.reduce((sum, { count }) => sum + count, counts.turnedAway);
 }
 

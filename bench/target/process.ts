@@ -6,7 +6,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { cpuMs, cpuNs, residentBytes, tasksOf } from "../harness/proc.ts";
-import type { Counts, ProcessState, TargetCost } from "../load/result.ts";
+import { connectedOf, type ProcessState, type Result, type TargetCost } from "../load/result.ts";
 
 /** A server of one process for each session has as many: beyond it somebody is forking without end. */
 const PROCESSES_MAX = 4096;
@@ -60,12 +60,13 @@ export function peakOf(a: ProcessState, b: ProcessState): ProcessState {
   };
 }
 
-/** The process before, at its highest and after, and what the run did meanwhile; `openMax` sessions were open at once. */
+/** The process before, at its highest and after, and what the run did meanwhile to one that it met; `openMax` sessions were open at once. */
 export function cost(
   { before, peak, after }: Pick<TargetCost, "before" | "peak" | "after">,
-  counts: Counts,
+  ran: Pick<Result, "counts" | "faults">,
   openMax: number,
 ): TargetCost {
+  const { counts } = ran;
   const cpuSeconds = Math.max(0, after.cpuSeconds - before.cpuSeconds);
   const bytes = counts.bytesIn + counts.bytesOut;
   const per = (value: number, count: number, countMin: number) => (count < countMin ? null : value / count);
@@ -74,7 +75,7 @@ export function cost(
     before,
     peak,
     after,
-    cpuUsPerSession: per(cpuSeconds * 1e6, counts.begun, 1),
+    cpuUsPerSession: per(cpuSeconds * 1e6, connectedOf(ran), 1),
     cpuUsPerMessage: per(cpuSeconds * 1e6, counts.messages, 1),
     cpuMsPerGib: perByte === null ? null : perByte * GIB,
     bytesPerOpenSession: per(peak.residentBytes - before.residentBytes, openMax, OPEN_MIN),

@@ -158,7 +158,15 @@ t.test("compare has direct take part when clients measure, and only then", async
     (plan, { peer }) => ({
       ...resultOf(plan, 100),
       latencies: { greeting: latency(peer === "direct" ? 100 : 250) },
-      harness: { threads: 1, cpuShare: 0.9, waitShare: 0, lateP99Us: 0, isBottleneck: true },
+      harness: {
+        threads: 1,
+        cpuShare: 0.9,
+        waitShare: 0,
+        lateP50Us: 0,
+        lateP99Us: 0,
+        isBottleneck: true,
+        sink: null,
+      },
     }),
   );
   t.strictSame(

@@ -25,7 +25,11 @@ t.test("goals says which goals there are when it is asked for another", async (t
   const { code, out, errors } = await run(t, { only: "thread" });
   t.equal(code, 2);
   t.equal(out, "");
-  t.match(errors, /^goals: no goal is called thread \(did you mean threads\?\): they are .*\bbulk\b/);
+  t.match((await run(t, { only: "refused-l" })).errors, / \(did you mean refused-limit\?\)/, "a beginning");
+  t.match(
+    errors,
+    /^postern-bench: goals: no goal is called thread \(did you mean threads\?\): they are .*\bbulk\b/,
+  );
 });
 
 t.test("goals refuses at once when it could not write in the end", async (t) => {
@@ -33,7 +37,7 @@ t.test("goals refuses at once when it could not write in the end", async (t) => 
   const file = join(directory, "README.md");
   const bare = await run(t, { write: file });
   t.equal(bare.code, 2);
-  t.equal(bare.errors, `goals: ${file}: no line says <!-- goals -->`);
+  t.equal(bare.errors, `postern-bench: goals: ${file}: no line says <!-- goals -->`);
   const missing = await run(t, { write: join(directory, "missing") });
   t.equal(missing.code, 2);
   t.match(missing.errors, /cannot be read: ENOENT$/);

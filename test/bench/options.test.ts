@@ -1,5 +1,5 @@
 /** The command line of the load harness: what it understands, what it refuses and in which words, and what plans come of it. */
-import t from "tap";
+import t, { type Test } from "tap";
 import { Given, optionsOf } from "../../bench/cli/given.ts";
 import { COLUMNS_MAX, usage, usageOf } from "../../bench/cli/help.ts";
 import { planOf, type Surroundings } from "../../bench/cli/plan.ts";
@@ -33,6 +33,7 @@ t.test("planOf gives the documented defaults when only a target is given", async
     proxy: "v2",
     clients: { ranges: ["198.18.0.0/15"], distribution: "uniform", seed: 1 },
     pace: { kind: "closed", concurrency: 10, rampMs: 0 },
+    openMax: 928,
     durationMs: 10_000,
     sessionsMax: 1_000_000,
     timeoutMs: 10_000,
@@ -140,6 +141,7 @@ t.test("planOf sends load nowhere when the target is not confirmed", async (t) =
       "churn: --target 192.0.2.1 is not this machine: confirm it with --allow 192.0.2.1",
     ],
     ["--target 192.0.2.1:25 --allow 192.0.2.2", /is not this machine/],
+    ["--sink 0.0.0.0:25", /^churn: --sink 0\.0\.0\.0 is not this machine/],
     ["--target mx.example.org:25", /--target mx\.example\.org \(192\.0\.2\.25\) is not this machine/],
     [
       "--target gone.example.org:25 --allow gone.example.org",
@@ -155,13 +157,25 @@ t.test("planOf sends load nowhere when the target is not confirmed", async (t) =
   }
 });
 
+type Refused = readonly [scenario: Scenario, words: string, message: string];
+
+async function refuses(t: Test, table: readonly Refused[]): Promise<void> {
+  for (const [scenario, words, message] of table) {
+    await t.rejects(async () => plan(scenario, words), { name: "UsageError", message }, words);
+  }
+}
+
 t.test("planOf says one line when a command line is wrong", async (t) => {
-  const table: readonly [Scenario, string, string][] = [
+  const table: readonly Refused[] = [
     ["churn", "--taget 127.0.0.1:25", "churn: unknown option --taget (did you mean --target?)"],
     ["churn", "--zzzzzzzz", "churn: unknown option --zzzzzzzz"],
     ["churn", "--\u001b[0m", 'churn: unknown option "--\\u001b[0m"'],
     ["churn", "--size 3k", "churn: has no --size: that is for smtp, bulk"],
     ["churn", "25", 'churn: "25" is no option'],
+    ["churn", "--conc 5", "churn: unknown option --conc (did you mean --concurrency?)"],
+    ["churn", "-rate 5", 'churn: "-rate" is no option (did you mean --rate?)'],
+    ["churn", "rate 5", 'churn: "rate" is no option (did you mean --rate?)'],
+    ["churn", "--pro v1", "churn: unknown option --pro (did you mean --proxy or --protocol?)"],
     ["churn", "-t", 'churn: "-t" is no option'],
     ["churn", "--target", "churn: --target HOST:PORT is missing its value"],
     ["churn", "--target --rate 5", "churn: --target HOST:PORT is missing its value"],
@@ -191,6 +205,12 @@ t.test("planOf says one line when a command line is wrong", async (t) => {
       'churn: --sink must be an IP address and a port, like 127.0.0.1:2525 or [::1]:2525, not "localhost:25"',
     ],
     ["smtp", "--size 99", 'smtp: --size must be a size from 100 to 1G bytes, like 500, 10k or 5M, not "99"'],
+  ];
+  await refuses(t, table);
+});
+
+t.test("planOf says one line when a command cannot do what it is asked for", async (t) => {
+  const table: readonly Refused[] = [
     ["smtp", "--pipelining=no", "smtp: --pipelining takes no value"],
     ["smtp", `${here} --user u`, "smtp: --password WORD, or --password-env NAME, is missing"],
     ["smtp", `${here} --password-env SECRET`, "smtp: --user NAME is missing"],
@@ -210,14 +230,45 @@ t.test("planOf says one line when a command line is wrong", async (t) => {
     ["idle", `${here} --protocol imap`, "idle: --user NAME is missing"],
     ["bans", here, "bans: --banned LIST is missing"],
     [
+      "bans",
+      `${here} --banned 198.18.0.0/20 --proxy off`,
+      "bans: --proxy off: every session would come from this machine",
+    ],
+    [
+      "bans",
+      `${here} --banned 203.0.113.0/24,2001:db8::1`,
+      "bans: --banned 203.0.113.0/24,2001:db8::1: none of --clients 198.18.0.0/15 is in it",
+    ],
+    [
+      "attack",
+      `${here} --threads 2`,
+      "attack: has no --threads: that is for smtp, imap, churn, bulk, idle, hammer, bans, sink",
+    ],
+    [
+      "attack",
+      `${here} --sessions 2`,
+      "attack: has no --sessions: that is for smtp, imap, churn, bulk, idle, hammer, bans",
+    ],
+    [
       "attack",
       `${here} --rate 5`,
       "attack: has no --rate: that is for smtp, imap, churn, bulk, idle, hammer, bans",
     ],
   ];
-  for (const [scenario, words, message] of table) {
-    await t.rejects(async () => plan(scenario, words), { name: "UsageError", message }, words);
+  await refuses(t, table);
+});
+
+t.test("planOf refuses STARTTLS when sessions end before they come to it", async (t) => {
+  for (const scenario of ["churn", "hammer", "bans"] as const) {
+    const words = `${here} --rate 5 --tries 2${scenario === "bans" ? " --banned 198.18.0.0/20" : ""}`;
+    const own = scenario === "hammer" ? words : words.replace(" --tries 2", "");
+    await t.rejects(plan(scenario, `${own} --tls starttls`), {
+      name: "UsageError",
+      message: `${scenario}: --tls starttls: its sessions end before they come to it; take --tls implicit, or another scenario`,
+    });
+    t.match(await plan(scenario, `${own} --tls implicit`), { tls: "implicit" });
   }
+  t.match(await plan("smtp", `${here} --tls starttls`), { tls: "starttls" });
 });
 
 t.test("planOf refuses a concurrency when so many files cannot be open", async (t) => {
@@ -232,7 +283,14 @@ t.test("planOf refuses a concurrency when so many files cannot be open", async (
     plan("churn", `${here} --sink 127.0.0.1:26 --concurrency 465`),
     /at most --concurrency 464$/,
   );
-  t.match(await plan("churn", `${here} --rate 100000`), { pace: { kind: "open" } }, "nobody knows how many");
+  // In an open loop nobody knows how many there will be, so that no more are let in.
+  const rate = "--rate 100000";
+  t.match(await plan("churn", `${here} ${rate}`), { pace: { kind: "open" }, openMax: 928 });
+  t.match(await plan("churn", `--sink 127.0.0.1:26 ${rate}`), { openMax: 464 });
+  const few = { ...around, openFilesMax: 96 };
+  await t.rejects(planOf("churn", new Given("churn", here.split(" ")), few), { name: "Unable" });
+  const many = { ...around, openFilesMax: null };
+  t.match(await planOf("churn", new Given("churn", here.split(" ")), many), { openMax: 14_000 });
 });
 
 t.test(

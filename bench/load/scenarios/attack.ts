@@ -33,13 +33,20 @@ export const attack: Recipe = {
   prepare: ({ plan, clients, signal, tally }) => ({
     session: async () => {},
     beside: async () => {
-      tally.findings.push(...(await playAll(toolsOf(plan, clients, signal), signal)));
+      const onPlayed = (played: number, of: number) => {
+        tally.tricks = { played, of };
+      };
+      tally.findings.push(...(await playAll(toolsOf(plan, clients, signal), signal, onPlayed)));
     },
   }),
 };
 
 /** Resolves, whatever the target does; `signal` ends it early, with what is there by then. */
-async function playAll(tools: Tools, signal: AbortSignal): Promise<readonly Finding[]> {
+async function playAll(
+  tools: Tools,
+  signal: AbortSignal,
+  onPlayed: (played: number, of: number) => void,
+): Promise<readonly Finding[]> {
   const before = await visit(tools);
   if (before.isWell !== true && !signal.aborted)
     return [{ what: "an ordinary session, before all others", ...before }];
@@ -49,12 +56,16 @@ async function playAll(tools: Tools, signal: AbortSignal): Promise<readonly Find
   );
   const seen: Observed[] = [];
   let next = 0;
+  let played = 0;
+  onPlayed(played, due.length);
   const lane = async () => {
     while (next < due.length && !signal.aborted) {
       const index = next++;
       const observed = await due[index]!.play(tools);
       // What is cut off says nothing of the target.
-      if (!signal.aborted) seen[index] = observed;
+      if (signal.aborted) return;
+      seen[index] = observed;
+      onPlayed(++played, due.length);
     }
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, lane));

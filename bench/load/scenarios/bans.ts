@@ -6,12 +6,18 @@ import { Networks } from "../../../src/address.ts";
 import type { Plan } from "../plan.ts";
 import type { Finding } from "../result.ts";
 import type { Recipe } from "../scenario.ts";
+import type { Job } from "../session.ts";
 import type { Tally } from "../tally.ts";
 import { churn } from "./churn.ts";
 import { fatesOf, note, refusalOf, wordsFor } from "./refusals.ts";
 
 const BANNED = "the banned";
 const OTHERS = "others";
+
+/** Some targets drop the banned without an end; who waits in vain for a greeting was not let in. */
+function silenceOf({ current, fault }: Pick<Job, "current" | "fault">): string | null {
+  return current === "greeting" && fault === "timeout" ? "silence" : null;
+}
 
 export const bans: Recipe = {
   prepare: (stage) => {
@@ -20,7 +26,7 @@ export const bans: Recipe = {
       ...churn.prepare(stage),
       ended: (job, outcome) => {
         const who = banned.contains(job.client.address) ? BANNED : OTHERS;
-        note(job.tally, who, outcome, refusalOf(job, outcome));
+        note(job.tally, who, outcome, refusalOf(job, outcome) ?? silenceOf(job));
       },
     };
   },

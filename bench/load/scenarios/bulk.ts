@@ -5,6 +5,7 @@ import { smtp } from "./smtp.ts";
 
 export const bulk: Recipe = {
   prepare: (stage) => (stage.plan.protocol === "smtp" ? smtp.prepare(stage) : { session: download }),
+  findings: (plan, tally, seconds) => smtp.findings?.(plan, tally, seconds) ?? [],
 };
 
 /** The mailbox's first mail, so many times. */

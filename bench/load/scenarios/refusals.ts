@@ -1,5 +1,5 @@
 /** How targets keep clients out, for the scenarios that are about nothing else; and whom, in words and figures. */
-import type { Finding } from "../result.ts";
+import { type Finding, isSilentRefusal } from "../result.ts";
 import type { Job, Outcome } from "../session.ts";
 import { commonText, type Notes, type Tally } from "../tally.ts";
 
@@ -15,10 +15,8 @@ export function refusalOf(
   outcome: Outcome,
 ): string | null {
   if (outcome === "turnedAway" && reply !== null) return `${reply.code} ${commonText(reply.text)}`;
-  const isEarly = current === "connect" || current === "tls" || current === "greeting";
-  if (outcome === "failed" && isEarly && fault === "closed") return "an end without a word";
-  if (outcome === "failed" && isEarly && fault === "reset") return "a reset";
-  return null;
+  if (outcome !== "failed" || fault === null || !isSilentRefusal(current, fault)) return null;
+  return fault === "closed" ? "an end without a word" : "a reset";
 }
 
 /** Notes of a session of such a client how it ended: whether it was done, and if it was kept out, by which words. */

@@ -1,6 +1,7 @@
 /** Whole sessions that hand in mails: every command a phase of its own, several of them in one flight where that is offered. */
 import { piecesOf } from "../message.ts";
 import type { MailPlan } from "../plan.ts";
+import type { Finding } from "../result.ts";
 import type { Recipe } from "../scenario.ts";
 import type { Job } from "../session.ts";
 import { ask, greet, insist, introduce, isTaken, quit, refuse, replyTo } from "../smtp.ts";
@@ -15,6 +16,12 @@ interface Letter {
 
 const DATA = "DATA\r\n";
 
+/** What was asked for and a target may not offer, and what is done in its place. */
+const WAYS = [
+  { option: "chunking", extension: "CHUNKING", instead: "DATA" },
+  { option: "pipelining", extension: "PIPELINING", instead: "one command after the other" },
+] as const;
+
 export const smtp: Recipe = {
   prepare: ({ plan }) => {
     const letter = letterOf(plan.mail);
@@ -22,6 +29,8 @@ export const smtp: Recipe = {
       session: async (job) => {
         await greet(job);
         const extensions = await introduce(job);
+        for (const { option, extension } of WAYS)
+          if (plan.mail[option] && !extensions.includes(extension)) job.tally.note(`no ${extension}`);
         const ways = {
           isPipelined: plan.mail.pipelining && extensions.includes("PIPELINING"),
           isChunked: plan.mail.chunking && extensions.includes("CHUNKING"),
@@ -31,6 +40,12 @@ export const smtp: Recipe = {
       },
     };
   },
+  findings: (_plan, { notes }): Finding[] =>
+    WAYS.flatMap(({ option, extension, instead }) => {
+      const sessions = notes.get(`no ${extension}`) ?? 0;
+      const outcome = `${instead} in its place, in ${sessions} session${sessions === 1 ? "" : "s"}`;
+      return sessions === 0 ? [] : [{ what: `--${option}, which was not offered`, outcome, isWell: null }];
+    }),
 };
 
 function letterOf({ sender, recipient, recipients, sizeBytes }: MailPlan): Letter {

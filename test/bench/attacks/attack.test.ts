@@ -1,8 +1,10 @@
 /** The attacks against a server that falls for whatever it can: what it does wrong is found, by the name of the trick. */
 import t from "tap";
+import { makeCertificate } from "../../../bench/harness/certificate.ts";
 import type { Plan } from "../../../bench/load/plan.ts";
 import type { Finding } from "../../../bench/load/result.ts";
 import { run } from "../../../bench/load/run.ts";
+import { startSink } from "../../../bench/sink/sink.ts";
 import { startUpstream } from "../../live/upstream.ts";
 import { freePort } from "../../servers/ports.ts";
 import { loaded, planOf, unwatched } from "../load/plans.ts";
@@ -73,7 +75,9 @@ t.test("attack says that it has nothing to attack when nobody listens, or nobody
     },
   ]);
   const mute = await startUpstream(t);
-  t.match(await played(attackPlan(mute.port)), [{ outcome: /^not let in: nothing said/, isWell: false }]);
+  t.match(await played(attackPlan(mute.port)), [
+    { outcome: /^not let in: still open after \d+ ms, nothing said$/, isWell: false },
+  ]);
 });
 
 t.test("attack ends with what it has when the run is over", async (t) => {
@@ -86,4 +90,28 @@ t.test("attack ends with what it has when the run is over", async (t) => {
   t.equal(counts.begun, 0);
   const none = await run(plan, unwatched({ signal: AbortSignal.abort() }));
   t.same([...new Set(none.findings.map(({ outcome }) => outcome))], ["not played, as the run was over"]);
+});
+
+t.test("attack tells how many of its tricks are over while it plays", async (t) => {
+  const server = await startServer(t, "strict", "smtp");
+  const { samples, findings } = await run(attackPlan(server.port), unwatched());
+  const { tricks } = samples.at(-1)!;
+  // The last of all is no trick.
+  t.strictSame(tricks, { played: findings.length - 1, of: findings.length - 1 });
+});
+
+t.test("attack begins TLS by STARTTLS in IMAP when it is asked to, and says where it cannot", async (t) => {
+  const asked = { protocol: "imap", proxy: "off", tls: "starttls" } as const;
+  const server = await startServer(t, "strict", "imap");
+  t.match(await played(attackPlan(server.port, asked)), [
+    {
+      what: "an ordinary session, before all others",
+      outcome: /^not played, as STARTTLS was not taken: still open after \d+ ms, “a BAD what\?”$/,
+      isWell: false,
+    },
+  ]);
+  const sink = await startSink({ protocol: "imap", certificate: makeCertificate("ECDSA P-256") });
+  t.teardown(() => sink.stop());
+  const findings = await played(attackPlan(sink.port, asked));
+  t.match(findings.at(-1), { what: "an ordinary session, after all others", isWell: true });
 });

@@ -17,18 +17,18 @@ function open(
 }
 
 const ends: readonly (readonly [string, (end: End) => void, RegExp])[] = [
-  ["closes", (end) => end.end(), /^nothing said, closed after \d+ ms$/],
-  ["breaks off", (end) => end.reset(), /^nothing said, reset after \d+ ms$/],
-  ["is silent", () => {}, /^nothing said, still open after 3\d\d ms$/],
+  ["closes", (end) => end.end(), /^closed after \d+ ms, nothing said$/],
+  ["breaks off", (end) => end.reset(), /^reset after \d+ ms, nothing said$/],
+  ["is silent", () => {}, /^still open after 3\d\d ms, nothing said$/],
   [
     "says what no terminal should see",
     (end) => {
       end.send("250-first\r\n250 \x1b[31mé\0\r\n");
       end.end();
     },
-    /^“250 \\x1b\[31m\\xe9\\x00”, closed after \d+ ms$/,
+    /^closed after \d+ ms, “250 \\x1b\[31m\\xe9\\x00”$/,
   ],
-  ["says a long line", (end) => end.send("a".repeat(1000)), /^“a{71}…”, still open after \d+ ms$/],
+  ["says a long line", (end) => end.send("a".repeat(1000)), /^still open after \d+ ms, “a{71}…”$/],
 ];
 
 for (const [what, script, told] of ends) {

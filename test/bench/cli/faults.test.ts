@@ -25,6 +25,17 @@ t.test("a scenario counts faults by kind, and ends with 1, when nothing gets thr
   }
 });
 
+t.test(
+  "a scenario ends with 1, and says where its sessions hang, when a silent target has more time than the run",
+  async (t) => {
+    const port = await listen(t, () => {});
+    const words = `churn --target 127.0.0.1:${port} --concurrency 3 --duration 300ms --timeout 20s`;
+    const { code, stdout } = await ran(t, words);
+    t.equal(code, 1);
+    t.match(stdout, /\ngreeting +open at the end +3\n/);
+  },
+);
+
 t.test("a scenario ends with 0 when a target is slow, and not too slow", async (t) => {
   const port = await listen(t, (socket) => {
     setTimeout(() => socket.write("220 mx.example.test ESMTP\r\n"), 50);

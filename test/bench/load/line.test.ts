@@ -3,7 +3,7 @@ import t, { type Test } from "tap";
 import { wire } from "../../../bench/harness/wire.ts";
 import { Fault, Line, type LineOptions } from "../../../bench/load/line.ts";
 import { Trust } from "../../../src/wire/trust.ts";
-import { nobody } from "../../../src/wire/wire.ts";
+import { nobody, type Wire } from "../../../src/wire/wire.ts";
 import type { End } from "../../live/end.ts";
 import { startUpstream } from "../../live/upstream.ts";
 import { freePort } from "../../servers/ports.ts";
@@ -146,6 +146,22 @@ t.test("Line tells what went wrong when the target does", async (t) => {
     act(far);
     t.equal(await faultOf(line.reply()), kind);
     t.equal(await faultOf(line.line()), kind, "for good");
+  }
+});
+
+t.test("Line takes its own machine's limits for its own when it cannot connect", async (t) => {
+  const table = { EMFILE: "own", ENFILE: "own", EADDRNOTAVAIL: "own", ENETUNREACH: "unreachable" };
+  for (const [code, kind] of Object.entries(table)) {
+    const failing: Wire = {
+      name: wire.name,
+      listen: (options) => wire.listen(options),
+      connect: (target, owner) => {
+        const connection = wire.connect(target, nobody);
+        queueMicrotask(() => owner.onError(connection, code));
+        return connection;
+      },
+    };
+    t.equal(await faultOf(lineTo(t, await freePort(), { wire: failing }).open()), kind, code);
   }
 });
 

@@ -1,4 +1,5 @@
 /** When a thread's sessions begin, and when they are over. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import t from "tap";
 import { Loader } from "../../../bench/load/loader.ts";
 import type { Plan } from "../../../bench/load/plan.ts";
@@ -7,7 +8,7 @@ import { latencyOf, openOf } from "../../../bench/load/tally.ts";
 import { systemClock } from "../../../src/clock.ts";
 import { startUpstream } from "../../live/upstream.ts";
 import { freePort } from "../../servers/ports.ts";
-import { loaded, planOf } from "./plans.ts";
+import { faultsOf, loaded, planOf } from "./plans.ts";
 import { startSmtp } from "./server.ts";
 
 function loaderOf(plan: Plan, recipe: Recipe = recipes[plan.scenario]!): Loader {
@@ -125,6 +126,7 @@ t.test("Loader leaves as open what does not end when it is cut", async (t) => {
   await far.ending();
   t.match(loader.tally.counts, { begun: 2, done: 0, failed: 0 });
   t.equal(openOf(loader.tally.counts), 2);
+  t.strictSame(faultsOf(loader.tally), ["greeting cut × 2"], "it says where they hung");
 });
 
 t.test("Loader is over at once when there is nothing to begin", async (t) => {
@@ -158,17 +160,51 @@ t.test("Loader runs sessions beside its pace when a scenario has some, and waits
 t.test("Loader begins no more than were due in the run's time when it falls behind", async (t) => {
   const pace = { kind: "open", ratePerSecond: 100, rampMs: 0 } as const;
   const plan = planOf(await freePort(), { pace, sessionsMax: 10_000, durationMs: 1000 });
-  let looks = 0;
-  // From its second look on it is a minute late.
-  const clock = { ...systemClock, milliseconds: () => (looks++ === 0 ? 0 : 60_000) };
-  const loader = new Loader({
-    plan,
-    share: { thread: 0, threads: 1 },
-    clock,
-    recipe: recipes[plan.scenario]!,
-  });
+  const loader = lateLoaderOf(plan);
   const over = loader.start();
+  while (loader.tally.counts.begun < 100) await nextTurn();
+  for (let turn = 0; turn < 3; turn++) await nextTurn();
   loader.stop();
   await over;
-  t.equal(loader.tally.counts.begun, 100);
+  t.match(loader.tally.counts, { begun: 100, neverBegun: 0 });
 });
+
+t.test(
+  "Loader lets others have their turn, and counts what never begins, when far too much is due",
+  async (t) => {
+    const pace = { kind: "open", ratePerSecond: 1000, rampMs: 0 } as const;
+    const plan = planOf(await freePort(), { pace, sessionsMax: 9000, durationMs: 10_000 });
+    for (const threads of [1, 3]) {
+      const loader = lateLoaderOf(plan, threads);
+      const over = loader.start();
+      t.equal(loader.tally.counts.begun, 64, "in a turn");
+      await nextTurn();
+      t.ok(loader.tally.counts.begun < 9000 / threads, "nor all in the next ones");
+      loader.stop();
+      await over;
+      const { begun, neverBegun } = loader.tally.counts;
+      t.equal(begun + neverBegun, 9000 / threads);
+      t.ok(neverBegun > 0);
+    }
+  },
+);
+
+t.test("Loader hears others when all that it begins fails at once", async (t) => {
+  // Nobody can connect to this address, which the kernel says at once.
+  const target = { host: "255.255.255.255", port: 25 };
+  const pace = { kind: "closed", concurrency: 100, rampMs: 0 } as const;
+  const loader = loaderOf({ ...planOf(25, { pace, sessionsMax: 1_000_000_000 }), target });
+  const over = loader.start();
+  await nextTurn();
+  loader.stop();
+  await over;
+  t.ok(loader.tally.counts.failed >= 100);
+});
+
+/** From its second look at the clock on it is a minute late. */
+function lateLoaderOf(plan: Plan, threads = 1): Loader {
+  let looks = 0;
+  const clock = { ...systemClock, milliseconds: () => (looks++ === 0 ? 0 : 60_000) };
+  const recipe = recipes[plan.scenario]!;
+  return new Loader({ plan, share: { thread: 0, threads }, clock, recipe });
+}

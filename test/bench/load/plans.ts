@@ -16,6 +16,7 @@ export function planOf(port: number, asked: Partial<Plan> = {}): Plan {
     proxy: "off",
     clients: { ranges: ["203.0.113.0/24"], distribution: "uniform", seed: 1 },
     pace: { kind: "closed", concurrency: 2, rampMs: 0 },
+    openMax: 14_000,
     durationMs: 15_000,
     sessionsMax: 10,
     timeoutMs: 10_000,

@@ -1,8 +1,9 @@
 /** Whole runs, on threads: what they come to, and that they end. */
+import { spawn } from "node:child_process";
 import t from "tap";
 import type { Plan } from "../../../bench/load/plan.ts";
 import type { Result, Sample } from "../../../bench/load/result.ts";
-import { run } from "../../../bench/load/run.ts";
+import { RunFailure, run } from "../../../bench/load/run.ts";
 import { startUpstream } from "../../live/upstream.ts";
 import { freePort } from "../../servers/ports.ts";
 import { faultsOf, planOf, unwatched } from "./plans.ts";
@@ -93,7 +94,10 @@ t.test("run leaves open what does not end when its time is over", async (t) => {
   const plan = planOf(upstream.port, { durationMs: 300, timeoutMs: 20_000, sessionsMax: 100 });
   const result = await within(10, plan);
   t.match(result.counts, { begun: 2, done: 0, failed: 0, open: 2 });
-  t.ok(result.seconds > 0.29);
+  const { seconds, samples } = result;
+  t.ok(seconds > 0.29);
+  // Five seconds lie between the load's end and the last sample, which count for nothing.
+  t.ok(samples.at(-1)!.atMs - seconds * 1000 > 4000, `${seconds}, ${samples.at(-1)!.atMs}`);
 });
 
 t.test("run counts every session when nobody listens", async (t) => {
@@ -105,7 +109,57 @@ t.test("run counts every session when nobody listens", async (t) => {
 t.test("run rejects in words when a thread dies", async (t) => {
   const clients = { ranges: ["nonsense"], distribution: "uniform", seed: 1 } as const;
   const plan = planOf(1, { clients, threads: 2 });
-  await t.rejects(run(plan, unwatched()), { message: /^load thread load-\d died: no network: nonsense$/ });
+  const message = /^load thread load-\d died: no network: nonsense$/;
+  await t.rejects(run(plan, unwatched()), { name: "RunFailure", message, result: null });
+});
+
+t.test("run rejects with the result so far when a thread dies in it", async (t) => {
+  // A header cannot name it, which is our own mistake, and the first session's end.
+  const plan = planOf(1, { target: { host: "nonsense", port: 1 }, proxy: "v2" });
+  const failure = await run(plan, unwatched()).catch((error: unknown) => error);
+  t.ok(failure instanceof RunFailure);
+  const message = /^load thread load-0 died: /;
+  t.match(failure, {
+    message,
+    result: {
+      wasStopped: true,
+      counts: { done: 0 },
+      findings: [{ what: "the harness itself", outcome: message, isWell: false }],
+    },
+  });
+});
+
+t.test(
+  "run counts what never begins, and is the bottleneck, when the rate is far above what it can",
+  async (t) => {
+    const server = await startSmtp(t);
+    const pace = { kind: "open", ratePerSecond: 100_000, rampMs: 0 } as const;
+    const plan = planOf(server.port, { pace, openMax: 200, sessionsMax: 1_000_000, durationMs: 300 });
+    const { counts, harness } = await within(15, plan);
+    t.ok(counts.begun + counts.neverBegun <= 30_000, JSON.stringify(counts));
+    t.ok(counts.done > 0 && counts.neverBegun > 0, JSON.stringify(counts));
+    t.ok(harness.isBottleneck);
+  },
+);
+
+t.test("run finds that the target's process ended when it does so in its midst", async (t) => {
+  const child = spawn("sleep", ["60"]);
+  t.teardown(() => child.kill());
+  const server = await startSmtp(t);
+  const plan = planOf(server.port, { scenario: "idle", idleMs: 60_000, durationMs: 60_000, sessionsMax: 2 });
+  const stop = new AbortController();
+  // Two samples without a process are one finding.
+  const onSample = ({ targetBytes }: Sample) => {
+    if (targetBytes !== null) child.kill("SIGKILL");
+    else stop.abort();
+  };
+  const { findings, target } = await within(
+    20,
+    plan,
+    unwatched({ pid: child.pid!, onSample, signal: stop.signal }),
+  );
+  t.strictSame(findings, [{ what: "the target's process", outcome: "ended during the run", isWell: false }]);
+  t.ok(target!.before.residentBytes > 0, "what was known of it is told");
 });
 
 t.test("run uses no more threads than have something to do when it is asked for more", async (t) => {

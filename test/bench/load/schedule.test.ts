@@ -1,6 +1,6 @@
 /** When sessions are due. */
 import t from "tap";
-import { dueMs, ownOf } from "../../../bench/load/schedule.ts";
+import { dueCount, dueMs, ownOf } from "../../../bench/load/schedule.ts";
 
 t.test("dueMs is even when an open loop has no ramp", async (t) => {
   const pace = { kind: "open", ratePerSecond: 200, rampMs: 0 } as const;
@@ -45,3 +45,18 @@ t.test("ownOf adds up to the whole when numbers are shared among threads", async
     }
   }
 });
+
+t.test(
+  "dueCount is as many as dueMs has before a time when the loop is open, and no more than asked",
+  async (t) => {
+    for (const rampMs of [0, 2000]) {
+      const pace = { kind: "open", ratePerSecond: 300, rampMs } as const;
+      for (const beforeMs of [0, 1, 999, 1000, 2000, 3333.3]) {
+        const numbers = Array.from({ length: 2000 }, (_, number) => number);
+        const due = numbers.filter((number) => dueMs(pace, number) < beforeMs).length;
+        t.equal(dueCount(pace, beforeMs, 2000), due, `${beforeMs} of ${rampMs}`);
+        t.equal(dueCount(pace, beforeMs, 7), Math.min(due, 7));
+      }
+    }
+  },
+);

@@ -36,6 +36,16 @@ t.test(
   },
 );
 
+t.test("Tally has the nearest rank, raised, for a percentile when there are few", async (t) => {
+  for (const count of [1, 2, 3, 9, 10, 11, 99, 100, 101, 999, 1000]) {
+    const tally = new Tally();
+    for (let us = 1; us <= count; us++) tally.time("quit", us / 1000);
+    const { p50Us, p90Us, p99Us, p999Us, maxUs } = tally.latencies.quit!;
+    const expected = [500, 900, 990, 999].map((permille) => Math.ceil((permille * count) / 1000));
+    t.strictSame([p50Us, p90Us, p99Us, p999Us, maxUs], [...expected, count], `${count}`);
+  }
+});
+
 t.test("Tally takes what is out of a histogram's bounds when it is at their edge", async (t) => {
   const tally = new Tally();
   tally.time("idle", 0);

@@ -18,7 +18,7 @@ t.test("Live writes one line over and over when it is on a terminal", async (t) 
   t.equal(written.length, 2);
   t.equal(
     written[1],
-    "\r\x1b[K480/s  12 open  0 failed  p50 781 µs  p99 3.02 ms  CPU 0.410  38.4 MiB  0:28 left",
+    "\r\x1b[K0:28 left  480/s  12 open  0 failed  p50 781 µs  p99 3.02 ms  CPU 0.410  38.4 MiB",
   );
   live.end();
   live.end();
@@ -41,7 +41,7 @@ t.test("Live writes a line a second when it is on no terminal", async (t) => {
   }
   live.end();
   t.equal(written.length, 3);
-  for (const line of written) t.match(line, /^\d[^\r\x1b\n]* left\n$/);
+  for (const line of written) t.match(line, /^\d:\d\d left [^\r\x1b\n]*\n$/);
   t.notMatch(written[0], /CPU|MiB|turned away/, "what is unknown or nothing is not said");
   t.match(written[2], /2,000 turned away/);
 });
@@ -64,5 +64,11 @@ t.test("Live says nothing of sessions when there are none to speak of", async (t
   const none = { ...first!, targetCpu: null, targetBytes: null };
   new Live({ ...full.plan, scenario: "attack" }, screen).show(none);
   new Live(full.plan, screen).show({ ...none, done: 0, turnedAway: 0, p50Us: 0, p99Us: 0 });
-  t.strictSame(written, ["attacking  0:29 left\n", "0/s  12 open  0 failed  0:29 left\n"]);
+  const tricks = { played: 37, of: 109 };
+  new Live({ ...full.plan, scenario: "attack" }, screen).show({ ...none, tricks });
+  t.strictSame(written, [
+    "0:29 left  attacking\n",
+    "0:29 left  0/s  12 open  0 failed\n",
+    "0:29 left  attacking: 37 of 109 tricks\n",
+  ]);
 });

@@ -1,6 +1,6 @@
 /** Which runs are drawn together, and which lines they give. */
 import t from "tap";
-import { concurrencyLines, groupsOf, memoryLine, rateLine } from "../../../bench/report/series.ts";
+import { concurrencyLines, cpuLine, groupsOf, memoryLine, rateLine } from "../../../bench/report/series.ts";
 import { comparison, full, resultOf, sweep } from "./fixtures.ts";
 
 const [first] = full.samples;
@@ -53,6 +53,18 @@ t.test("rateLine counts by second when samples come unevenly", async (t) => {
     [1, 0],
     [3, 50],
     [4.01, 200_000 / 1010],
+  ]);
+});
+
+t.test("cpuLine leaves out a rest that is too short when the run ends between two samples", async (t) => {
+  const samples = [1000, 2000, 2007].map((atMs) => ({
+    ...first!,
+    atMs,
+    targetCpu: atMs === 2007 ? 40 : 0.5,
+  }));
+  t.strictSame(cpuLine(seriesOf(samples)).points, [
+    [1, 0.5],
+    [2, 0.5],
   ]);
 });
 

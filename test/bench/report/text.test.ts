@@ -1,5 +1,6 @@
 /** The reports for people: what stands in them, and what never does. */
 import t from "tap";
+import type { Plan } from "../../../bench/load/plan.ts";
 import { comparisonText, resultText } from "../../../bench/report/text.ts";
 import { attacked, comparison, full, hostile, nothingBegun, onlyFaults, resultOf } from "./fixtures.ts";
 
@@ -66,8 +67,45 @@ t.test("resultText says who had the CPU when the harness is the bottleneck", asy
     text({}, { kind: "closed", concurrency: 4, rampMs: 0 }),
     /target\s+could\s+do\s+more\s+than\s+this/,
   );
+  const pace = { kind: "closed", concurrency: 4, rampMs: 0 } as const;
+  const counts = { ...full.counts, done: 0, turnedAway: 0 };
+  const harness = { ...full.harness, isBottleneck: true };
+  const idle = resultText(resultOf({ harness, counts }, { pace }), "plain");
+  t.notMatch(idle, /could\s+do\s+more/, "where nothing was done, nobody knows");
   t.match(reports.full, /and waiting for a CPU +2\.1 %/);
 });
+
+t.test("resultText tells of the sink, and whose time was short, when there is one", async (t) => {
+  const text = (cpuShare: number) => {
+    const sink = { threads: 2, cpuShare, waitShare: 0.05 };
+    return resultText(
+      resultOf({ harness: { ...full.harness, isBottleneck: cpuShare > 0.8, sink } }),
+      "plain",
+    );
+  };
+  t.match(text(0.9), /\nThe harness's sink is the bottleneck: (.|\n)*Give it more\s+threads/);
+  t.match(text(0.9), /\nthreads of the sink +2\nCPU of each of these +90 %\nand waiting for a CPU +5.0 %\n/);
+  t.notMatch(text(0.2), /bottleneck/);
+});
+
+t.test("resultText says in red what was due and never begun when the load fell behind", async (t) => {
+  const behind = resultOf({ counts: { ...full.counts, begun: 600, neverBegun: 400 } });
+  const text = resultText(behind, "plain");
+  t.match(text, /\n400 of 1,000 sessions that were due were never begun: /);
+  t.match(text, /\ndue and never begun +400 /);
+  t.match(resultText(behind, "terminal"), /\u001b\[31mdue and never begun/);
+  t.notMatch(resultText(full, "plain"), /never begun/);
+});
+
+t.test(
+  "resultText takes the blame from the target when this machine had no more files or ports",
+  async (t) => {
+    const faults = [{ phase: "connect", kind: "own", count: 1200 }] as const;
+    const text = resultText(resultOf({ faults }), "plain");
+    t.match(text, /\n1,200 sessions failed as this machine had no open file or no port left for them/);
+    t.match(text, /\nconnect +own limit +1,200\n/);
+  },
+);
 
 t.test("resultText has findings and no sessions when it is of an attack", async (t) => {
   t.match(reports.attacked, "attack (SMTP) to 127.0.0.1:2525\n");
@@ -100,4 +138,36 @@ t.test("comparisonText says that it was stopped when it was", async (t) => {
   t.notMatch(reports.comparison, "Stopped");
   const nobody = { ...comparison, peers: [], cases: [], runs: [], reference: "" };
   t.notMatch(comparisonText(nobody, "plain"), "ratios", "nor of whom there are none");
+});
+
+t.test("resultText cuts nothing off when it goes to a file", async (t) => {
+  const [what, outcome] = [
+    `a trick: ${"that is told at length ".repeat(4)}`,
+    "closed after 3 ms, ".repeat(9),
+  ];
+  const result = resultOf({ findings: [{ what, outcome, isWell: true }] });
+  t.ok(resultText(result, "file").includes(`well      ${what}  ${outcome.trim()}\n`));
+  t.notOk(resultText(result, "plain").includes(outcome));
+  t.notMatch(resultText(result, "file"), /\u001b/);
+});
+
+t.test(
+  "resultText says what is done of a mailbox, and for how long it is held, when a run has one",
+  async (t) => {
+    const asked = (plan: Partial<Plan>) => resultText(resultOf({}, plan), "plain");
+    const mail = { ...full.plan.mail, messages: 2 };
+    const imap = asked({ scenario: "imap", protocol: "imap", idleMs: 0, mail });
+    t.match(imap, /\nmail +2 messages fetched in a session\n/);
+    t.notMatch(imap, /held for|idle for/);
+    t.match(asked({ scenario: "imap", protocol: "imap", idleMs: 3000 }), /\nidle for +3s\n/);
+    t.match(asked({ scenario: "bulk", protocol: "imap" }), /\nmail +1 message fetched in a session\n/);
+    t.match(asked({ scenario: "bulk" }), /\nmail +1 message of 3\.00 KiB a session, 1 recipient each/);
+  },
+);
+
+t.test("resultText says that it cannot tell when sessions held no memory that shows", async (t) => {
+  for (const bytesPerOpenSession of [0, -40]) {
+    const text = resultText(resultOf({ target: { ...full.target!, bytesPerOpenSession } }), "plain");
+    t.match(text, /\nmemory per open session +too little to tell\n/);
+  }
 });

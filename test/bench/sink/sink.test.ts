@@ -185,6 +185,22 @@ t.test("startSink sends large messages whole when the client reads slowly", asyn
   t.match(await sink.counts(), { bytes: 3 * messageBytes, logins: 1 });
 });
 
+t.test("startSink has a message of the size that it was asked for, header and all", async (t) => {
+  for (const messageBytes of [2, 100, 1000]) {
+    const sink = await start(t, { protocol: "imap", messageBytes });
+    const end = await End.connect(t, { port: sink.port });
+    end.send("a LOGIN u p\r\nb SELECT INBOX\r\nc FETCH 1 BODY[]\r\nd LOGOUT\r\n");
+    const [, body = ""] = (await end.rest()).split(`BODY[] {${messageBytes}}\r\n`);
+    t.match(body.slice(messageBytes), /^\)\r\nc OK/, `${messageBytes}`);
+    t.ok(body.startsWith("From: <a@example.org>\r\n".slice(0, messageBytes)));
+    if (messageBytes === 1000) t.match(body, /Subject: sink\r\n\r\nVGhpcyBpcyBhIGxpbmUu/);
+  }
+});
+
+t.test("startSink takes mails of any size when they are larger than a string can be", async (t) => {
+  t.ok(await start(t, { protocol: "smtp", messageBytes: 2 ** 30 }));
+});
+
 t.test("startSink does not hear a client any more when it does not read what it asked for", async (t) => {
   const sink = await start(t, { protocol: "imap", messageBytes: 30_000_000 });
   const end = await End.connect(t, { port: sink.port });

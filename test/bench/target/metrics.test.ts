@@ -18,6 +18,7 @@ const none: Counts = {
   turnedAway: 0,
   failed: 0,
   open: 0,
+  neverBegun: 0,
   messages: 0,
   bytesIn: 0,
   bytesOut: 0,
@@ -229,6 +230,19 @@ t.test("compare leaves out what only one side can know when sessions failed", as
   t.same(agreements, [{ what: "sessions begun", harness: 9, target: 9, agrees: true }]);
 });
 
+t.test("compare takes whom the target reset at once for seen, and whom it never met for not", async (t) => {
+  const after = pageOf('haproxy_frontend_connections_total{proxy="mail"} 7');
+  const faults = [
+    { phase: "connect", kind: "reset", count: 4 },
+    { phase: "connect", kind: "refused", count: 3 },
+    { phase: "connect", kind: "unreachable", count: 2 },
+    { phase: "connect", kind: "timeout", count: 1 },
+    { phase: "greeting", kind: "timeout", count: 1 },
+  ] as const;
+  const { agreements } = compare([], after, ran({ begun: 13, failed: 11, done: 2 }, { faults }));
+  t.same(agreements, [{ what: "sessions begun", harness: 7, target: 7, agrees: true }]);
+});
+
 t.test("compare finds rather than accuses when the target reads no mail", async (t) => {
   const after = pageOf(
     'postern_connections_total{listener="smtp"} 1',
@@ -243,6 +257,23 @@ t.test("compare finds rather than accuses when the target reads no mail", async 
         isWell: null,
       },
     ],
+  });
+});
+
+t.test("compare accuses when the target reads these sessions and counts none of their mails", async (t) => {
+  const after = pageOf(
+    'postern_connections_total{listener="smtp"} 3',
+    'postern_messages_total{listener="smtp"} 0',
+    'postern_auth_total{listener="smtp",result="ok"} 3',
+  );
+  const replies = [{ phase: "auth", code: "235", text: "", count: 3 }] as const;
+  t.same(compare(zero, after, ran({ begun: 3, messages: 3 }, { replies })), {
+    agreements: [
+      { what: "sessions begun", harness: 3, target: 3, agrees: true },
+      { what: "messages taken", harness: 3, target: 0, agrees: false },
+      { what: "logins taken", harness: 3, target: 3, agrees: true },
+    ],
+    findings: [],
   });
 });
 

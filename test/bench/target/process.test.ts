@@ -86,6 +86,7 @@ const counts: Counts = {
   turnedAway: 0,
   failed: 0,
   open: 0,
+  neverBegun: 0,
   messages: 1000,
   bytesIn: 200 * MIB,
   bytesOut: 312 * MIB,
@@ -97,7 +98,7 @@ const after: ProcessState = { cpuSeconds: 2, residentBytes: 60 * MIB, descriptor
 t.test("cost is shared out when there was something to share it", async (t) => {
   const peak = peakOf(after, { ...before, residentBytes: 70 * MIB });
   t.same(peak, { ...after, residentBytes: 70 * MIB });
-  t.same(cost({ before, peak, after }, counts, 1000), {
+  t.same(cost({ before, peak, after }, { counts, faults: [] }, 1000), {
     before,
     peak,
     after,
@@ -108,9 +109,17 @@ t.test("cost is shared out when there was something to share it", async (t) => {
   });
 });
 
+t.test("cost is shared out among those sessions that the target met", async (t) => {
+  const faults = [
+    { phase: "connect", kind: "refused", count: 1000 },
+    { phase: "connect", kind: "reset", count: 600 },
+  ] as const;
+  t.match(cost({ before, peak: after, after }, { counts, faults }, 5), { cpuUsPerSession: 1000 });
+});
+
 t.test("cost is unknown when too little was done to tell", async (t) => {
   const none: Counts = { ...counts, begun: 0, messages: 0, bytesIn: 1000, bytesOut: 0 };
-  t.match(cost({ before, peak: after, after }, none, 5), {
+  t.match(cost({ before, peak: after, after }, { counts: none, faults: [] }, 5), {
     cpuUsPerSession: null,
     cpuUsPerMessage: null,
     cpuMsPerGib: null,

@@ -4,6 +4,7 @@ import type { Plan } from "../../../../bench/load/plan.ts";
 import type { Result } from "../../../../bench/load/result.ts";
 import { run } from "../../../../bench/load/run.ts";
 import { crowdsecAt, eventsAre } from "../../../live/banned.ts";
+import { startUpstream } from "../../../live/upstream.ts";
 import { startBook } from "../../../servers/book.ts";
 import { planOf, unwatched } from "../plans.ts";
 import { outcomesOf, startGuarded } from "./gateway.ts";
@@ -65,5 +66,29 @@ t.test("bans counts the banned as turned away when they hear no word", async (t)
     "banned, turned away": [`${counts.failed} of ${counts.failed}`, true],
     "others, wrongly turned away": [`0 of ${counts.done}`, true],
     "the banned, refused by": [/^(?:an end without a word|a reset) /, null],
+  });
+});
+
+t.test("bans counts the banned as turned away when they wait in vain for a greeting", async (t) => {
+  const upstream = await startUpstream(t, {
+    script: async (end) => {
+      // The address of a PROXY header of version 2, behind its first sixteen bytes.
+      const header = await end.bytes(28);
+      if (header.subarray(16, 19).equals(Buffer.from([203, 0, 113]))) return;
+      end.send("220 mx\r\n");
+      await end.line();
+      end.send("221 bye\r\n");
+      end.end();
+    },
+  });
+  const clients = { ranges: ["203.0.113.0/26", "192.0.2.0/26"], distribution: "uniform", seed: 3 } as const;
+  const banned = ["203.0.113.0/24"];
+  const pace = { kind: "closed", concurrency: 20, rampMs: 0 } as const;
+  const asked = { ...population, clients, banned, pace, timeoutMs: 300, sessionsMax: 40 };
+  const { counts, findings } = await run(planOf(upstream.port, asked), unwatched());
+  t.match(outcomesOf(findings), {
+    "banned, turned away": [`${counts.failed} of ${counts.failed}`, true],
+    "others, wrongly turned away": [`0 of ${counts.done}`, true],
+    "the banned, refused by": [`silence × ${counts.failed}`, null],
   });
 });

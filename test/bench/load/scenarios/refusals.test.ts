@@ -1,5 +1,6 @@
 /** Which endings of a session mean that the target kept its client out, and how that is told. */
 import t from "tap";
+import { FAULTS, isSilentRefusal, PHASES } from "../../../../bench/load/result.ts";
 import { fatesOf, note, refusalOf, wordsFor } from "../../../../bench/load/scenarios/refusals.ts";
 import { Tally } from "../../../../bench/load/tally.ts";
 
@@ -18,6 +19,20 @@ t.test("refusalOf tells how a client was kept out when it was", async (t) => {
   ] as const) {
     t.equal(refusalOf(job, outcome), refusal, JSON.stringify(job));
   }
+});
+
+t.test("isSilentRefusal is so before the first word, and of an end or a reset, alone", async (t) => {
+  const silent = PHASES.flatMap((phase) =>
+    FAULTS.filter((kind) => isSilentRefusal(phase, kind)).map((kind) => `${phase} ${kind}`),
+  );
+  t.strictSame(silent, [
+    "connect reset",
+    "connect closed",
+    "tls reset",
+    "tls closed",
+    "greeting reset",
+    "greeting closed",
+  ]);
 });
 
 t.test("note is told in figures and words when clients of several kinds come", async (t) => {

@@ -1,6 +1,7 @@
 /** Whole sessions that hand in mails, with everything that a plan can ask for. */
 import t from "tap";
 import type { MailPlan } from "../../../../bench/load/plan.ts";
+import { recipes } from "../../../../bench/load/scenario.ts";
 import { makePair } from "../../../wire/secure.ts";
 import { faultsOf, loaded, planOf, repliesOf } from "../plans.ts";
 import { startSmtp } from "../server.ts";
@@ -125,3 +126,34 @@ t.test("smtp ends in a reply when the mail is refused in any phase", async (t) =
     }
   }
 });
+
+t.test(
+  "smtp says what it did in place of what was asked for when the target does not offer it",
+  async (t) => {
+    const asked = { chunking: true, pipelining: true };
+    const table: readonly [readonly string[], string[]][] = [
+      [
+        [],
+        [
+          "--chunking, which was not offered: DATA in its place, in 4 sessions",
+          "--pipelining, which was not offered: one command after the other in its place, in 4 sessions",
+        ],
+      ],
+      [["PIPELINING"], ["--chunking, which was not offered: DATA in its place, in 4 sessions"]],
+      [["CHUNKING", "PIPELINING"], []],
+    ];
+    for (const [extensions, expected] of table) {
+      const server = await startSmtp(t, { extensions });
+      const asks = plan(server.port, asked);
+      const tally = await loaded(asks);
+      t.match(tally.counts, { done: 4 });
+      for (const scenario of ["smtp", "bulk"] as const) {
+        const findings = recipes[scenario].findings?.(asks, tally, 1) ?? [];
+        t.strictSame(
+          findings.map(({ what, outcome }) => `${what}: ${outcome}`),
+          expected,
+        );
+      }
+    }
+  },
+);
