@@ -27,7 +27,10 @@ const BACK_OFF_MS_MAX = 60_000;
 /** What was lost unnoticed is missed for this long at most. */
 const FULL_INTERVAL_MS = 3_600_000;
 
-/** Where most bans have gone at once, LAPI has little more to send, and may still be in the trouble that it was in. */
+/**
+ * When everything is asked for a second time: after the first, since another gateway with our key may have been told some of
+ * our news while it was about to end, and after an answer that lifted most bans, since LAPI may have been in trouble.
+ */
 const FULL_AGAIN_MS = 300_000;
 
 /** Two short answers say the same where their numbers differ by no more: in an interval some decisions come and go. */
@@ -156,7 +159,8 @@ export class DecisionStream {
     const isTaken = !isShort || this.#isConfirmed(intake);
     if (isTaken && !this.#apply(intake, isFull)) return this.#miss(tooLarge);
     this.#recover();
-    if (isTaken) this.#take(intake, isFull && (isShort ? FULL_AGAIN_MS : FULL_INTERVAL_MS));
+    const isUncertain = isShort || this.#lastUpdateMs === null;
+    if (isTaken) this.#take(intake, isFull && (isUncertain ? FULL_AGAIN_MS : FULL_INTERVAL_MS));
     return this.#jittered(this.#terms.options.updateFrequencyMs);
   }
 
