@@ -168,7 +168,7 @@ export const OPTIONS = {
     group: "how much",
     initial: "10s",
     initials: { attack: "2m", compare: "2s" },
-    says: "The run ends after it, or with --sessions. Of compare: each of many runs.",
+    says: "The run ends after it at the latest. Of compare: each of many runs.",
     of: [...all, "compare"],
   },
   sessions: {
@@ -296,7 +296,7 @@ export const OPTIONS = {
     group: "what is watched",
     initial: null,
     says: "The target's Prometheus page: its counters have to agree with the harness's.",
-    of: all,
+    of: paced,
   },
   sink: {
     kind: kinds.listening,
