@@ -9,7 +9,7 @@ import { startUpstream } from "./upstream.ts";
 
 t.test("the parked wait on while the gateway drains, and are served when a server returns", async (t) => {
   const port = await freePort();
-  const gateway = await startParking(t, `127.0.0.1:${port}`, {}, "smtp", "10m");
+  const gateway = await startParking(t, `127.0.0.1:${port}`, {}, "smtp", { drain: "10m" });
   const ends = await Promise.all([1, 2, 3].map((number) => come(t, gateway, number)));
   await metricIs(gateway, parked, 3);
   const stopped = gateway.stop("SIGTERM");
@@ -25,7 +25,7 @@ t.test("the parked wait on while the gateway drains, and are served when a serve
 });
 
 t.test("the parked are told when the drain is over", async (t) => {
-  const gateway = await startParking(t, `127.0.0.1:${await freePort()}`, {}, "smtp", "1s");
+  const gateway = await startParking(t, `127.0.0.1:${await freePort()}`, {}, "smtp", { drain: "1s" });
   const ends = await Promise.all([1, 2, 3].map((number) => come(t, gateway, number)));
   await metricIs(gateway, parked, 3);
   const stopped = gateway.stop("SIGTERM");

@@ -1,6 +1,7 @@
 /** Clients that no server can take yet are kept, and served in their order. */
 import { createServer } from "node:net";
 import t, { type Test } from "tap";
+import type { Gateway } from "../servers/gateway.ts";
 import { freePort } from "../servers/ports.ts";
 import type { End } from "./end.ts";
 import { metric, metricIs } from "./look.ts";
@@ -18,9 +19,8 @@ function serve(t: Test, port: number): void {
   server.listen(port, "127.0.0.1");
 }
 
-t.test("clients wait for a server that is down, and are served in their order", async (t) => {
-  const port = await freePort();
-  const gateway = await startParking(t, `127.0.0.1:${port}`, {});
+/** So many come one after the other while nobody listens, and then somebody does; gives what each is greeted with. */
+async function outwait(t: Test, gateway: Gateway, port: number) {
   const ends: End[] = [];
   for (let number = 0; number < 40; number++) {
     ends.push(await come(t, gateway, number + 1));
@@ -30,10 +30,26 @@ t.test("clients wait for a server that is down, and are served in their order", 
   serve(t, port);
   const greetings: string[] = [];
   for (const end of ends) greetings.push(await end.line());
-  t.same(
-    greetings,
-    ends.map((_, number) => `220 ${number}\r\n`),
-  );
+  return { ends, greetings };
+}
+
+const inOrder = Array.from({ length: 40 }, (_, number) => `220 ${number}\r\n`);
+
+t.test("clients wait for a server that is down, each for its turn, over two threads", async (t) => {
+  const port = await freePort();
+  const gateway = await startParking(t, `127.0.0.1:${port}`, {});
+  const { greetings } = await outwait(t, gateway, port);
+  // Two turns that follow one another in two threads may come to the server the other way round.
+  t.same(new Set(greetings), new Set(inOrder));
+  await metricIs(gateway, parked, 0);
+  t.equal(await metric(gateway, unparked("served")), 40);
+});
+
+t.test("clients wait for a server that is down, and are served in their order", async (t) => {
+  const port = await freePort();
+  const gateway = await startParking(t, `127.0.0.1:${port}`, {}, "smtp", { threads: 1 });
+  const { ends, greetings } = await outwait(t, gateway, port);
+  t.same(greetings, inOrder);
   await metricIs(gateway, parked, 0);
   t.equal(await metric(gateway, unparked("served")), 40);
   ends[0]!.reset();

@@ -13,16 +13,16 @@ interface Park {
   readonly healthchecks?: "up" | "down";
 }
 
-/** Behind its listener `mail` is this server alone. */
+/** Behind its listener `mail` is this server alone; `more` is more of its file. */
 export function startParking(
   t: Test,
   server: unknown,
   park: Park,
   protocol: "smtp" | "imap" | "tcp" = "smtp",
-  drain = "30s",
+  more: object = {},
 ): Promise<Gateway> {
   return startGateway(t, {
-    drain,
+    ...more,
     listeners: { mail: behindProxy(protocol, "servers") },
     limits: { default: { connectionCount: 0 } },
     pools: { servers: { servers: [server], identity: "none", park } },

@@ -12,9 +12,10 @@ t.setTimeout(90_000);
 
 const MAX = 6;
 
-/** A pool of a server at this port. */
+/** A pool of a server at this port. In one thread turns come to the server in their order. */
 function fileOf(port: number, own: object = {}) {
   return {
+    threads: 1,
     listeners: { mail: behindProxy("smtp", "servers") },
     limits: { default: { connectionCount: 0 } },
     pools: {
