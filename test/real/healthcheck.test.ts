@@ -118,9 +118,10 @@ t.test("60 monitors are answered at each listener, through HAProxy and directly"
 
 t.test("HAProxy sees every server up when it has checked them for two minutes", async (t) => {
   await sleep(watchMs);
+  // A star before the last check's result says that another is under way.
   for (const name of ["connected", "asked", "scripted", "imap", "submissions", "imaps"] as const) {
     const state = await haproxy.state(name);
-    t.match(state, { status: "UP", failedChecks: 0, downs: 0, checkStatus: /^L[467]OK$/ }, name);
+    t.match(state, { status: "UP", failedChecks: 0, downs: 0, checkStatus: /^(\* )?L[467]OK$/ }, name);
   }
   for (const [listener, least] of [
     ["smtp", 600],
