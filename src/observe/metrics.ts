@@ -47,7 +47,7 @@ export interface MetricsSources {
 
 /**
  * How often the event loop's lag is looked at, which its figures include. Every 10 ms, as prom-client has it by itself, wakes a
- * core a hundred times a second, and was a twentieth of a busy gateway's CPU.
+ * core a hundred times a second, whether there is work or not.
  */
 const LAG_SAMPLE_MS = 100;
 

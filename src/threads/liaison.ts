@@ -108,7 +108,7 @@ export class Liaison {
     worker.on("exit", () => this.#died(performance.now() - startedMs));
   }
 
-  /** Resolves when a gateway may begin with the list that it has; one whose place is being taken is not in a hurry. */
+  /** Resolves when a gateway may begin with the list that it has; one that takes another's place is not in a hurry. */
   async settled(isHurried: boolean): Promise<void> {
     const [wanted, timeoutMs] = isHurried ? [this.#restored, RESTORE_MS] : [this.#answered, FIRST_ANSWER_MS];
     await Promise.race([wanted.promise, sleep(timeoutMs, null, { ref: false })]);
